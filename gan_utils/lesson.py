@@ -1,0 +1,110 @@
+"""What every lesson needs: its budget, its seed, and checks that say what must hold."""
+
+import os
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from gan_utils import autodiff, monitors, plotting
+
+BUDGETS = ("ci", "classroom", "full")
+
+
+def choose_budget(default="classroom"):
+    """The budget of this run: `ci` (seconds), `classroom` (minutes on two CPU cores) or `full` (a GPU).
+
+    Args:
+        default: used when the environment variable `GAN_UTILS_BUDGET` is not set.
+
+    Returns:
+        The name of the budget.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    budget = os.environ.get("GAN_UTILS_BUDGET", default)
+    if budget not in BUDGETS:
+        raise ValueError(
+            f"The budget is {budget!r}. It must be one of {', '.join(map(repr, BUDGETS))}. "
+            "Change it in the notebook, or unset the environment variable GAN_UTILS_BUDGET."
+        )
+    return budget
+
+
+def pick(budget, *, ci, classroom, full):
+    """The value that belongs to a budget: `pick("ci", ci=1, classroom=20, full=100)` is 1."""
+    return {"ci": ci, "classroom": classroom, "full": full}[choose_budget(budget)]
+
+
+def start(seed, budget):
+    """Seed every random generator, set the figures' style and print one line about this machine."""
+    keras.utils.set_random_seed(seed)
+    plotting.use_style()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    print(f"Keras {keras.__version__} on {autodiff.BACKEND}, {autodiff.describe_device()}, {cores} CPU cores, budget {budget}")
+
+
+def announce_time(gan, images, *, batch_size, epochs):
+    """Time a few updates, undo them, and print how long the whole training will take on this machine.
+
+    Args:
+        gan: a compiled `training.GAN`.
+        images: what it will be trained on.
+        batch_size: as in `fit`.
+        epochs: as in `fit`.
+    """
+    images_per_step = batch_size * gan.discriminator_steps
+    sample = images[: images_per_step * max(10, 2 * gan.steps_per_execution)]
+    with gan.restored():
+        gan.fit(sample, batch_size=batch_size, epochs=1, verbose=0)  # traces and compiles
+        began = time.perf_counter()
+        gan.fit(sample, batch_size=batch_size, epochs=1, verbose=0)
+        seconds = (time.perf_counter() - began) / (len(sample) // images_per_step)
+    num_steps = epochs * (len(images) // images_per_step)
+    print(
+        f"{num_steps:,} updates of about {1000 * seconds:.0f} ms: about {monitors.format_time(num_steps * seconds)} on this machine"
+    )
+
+
+def run_folder(lesson_name, budget):
+    """Folder for what a lesson writes, `runs/<lesson>/<budget>` under the working directory; git ignores it."""
+    folder = Path("runs") / lesson_name / budget
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def check(claim, holds):
+    """Print a claim that holds, or stop the lesson.
+
+    Args:
+        claim: what must be true, in words.
+        holds: a bool.
+
+    Raises:
+        AssertionError: if it does not hold.
+    """
+    if not holds:
+        raise AssertionError(f"Expected, but not true in this run: {claim}")
+    print(f"{claim}: True")
+
+
+def check_answer(answer, expected, *, hint, tolerance=1e-3):
+    """Tell a student whether the answer to an exercise is right.
+
+    Args:
+        answer: None while it is open; else a number, an array, a string or a bool.
+        expected: the right one.
+        hint: shown with a wrong answer.
+        tolerance: largest allowed difference of numbers, relative and absolute.
+    """
+    if answer is None:
+        print("Open: replace None by your answer and run this cell again.")
+        return
+    if isinstance(expected, (str, bool)):
+        right = answer == expected
+    else:
+        answer, expected = np.asarray(answer, "float64"), np.asarray(expected, "float64")
+        right = answer.shape == expected.shape and np.allclose(answer, expected, rtol=tolerance, atol=tolerance)
+    print("Right." if right else f"Not yet. {hint}")

@@ -1,0 +1,46 @@
+"""Penalties on the discriminator's slope: `(discriminator, real_images, fake_images, *, seed=None) -> scalar`."""
+
+import keras
+from keras import ops
+
+from gan_utils import autodiff
+
+
+def gradient_penalty(discriminator, real_images, fake_images, *, seed=None, weight=10.0):
+    """WGAN-GP penalty: `weight * mean (||grad D(x_hat)|| - 1)^2`, `x_hat = e x + (1 - e) G(z)`, `e ~ U[0, 1]` per sample.
+
+    Args:
+        discriminator: network, images -> `(batch, 1)`, without batch normalisation.
+        real_images: `(batch, ...)`, float.
+        fake_images: same shape.
+        seed: int, `keras.random.SeedGenerator` or None, for the interpolation weights e.
+        weight: lambda of the paper.
+
+    Returns:
+        Scalar, at least 0. For `D(x) = w . x` it is `weight * (||w|| - 1)^2` for any images.
+
+    Raises:
+        ValueError: if the shapes differ, or the discriminator holds batch normalisation (its output for one image would
+            depend on the others, so the slope at one image is not defined).
+
+    Source: Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1. Taught in: `07_wgan`.
+    """
+    if tuple(real_images.shape[1:]) != tuple(fake_images.shape[1:]):
+        raise ValueError(
+            f"gradient_penalty() received real_images {tuple(real_images.shape)} and fake_images {tuple(fake_images.shape)}. "
+            "Both must have one shape. "
+            "Draw as many fakes as there are real images, from a generator with the same image size."
+        )
+    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in getattr(discriminator, "layers", ())):
+        raise ValueError(
+            f"gradient_penalty() received the discriminator {discriminator.name!r}, which holds batch normalisation. "
+            "The penalty needs an output for each image that depends on that image only. "
+            "Leave the normalisation out, or use layer normalisation."
+        )
+    shape = (ops.shape(real_images)[0],) + (1,) * (len(real_images.shape) - 1)
+    epsilon = keras.random.uniform(shape, seed=seed)
+    mixed = epsilon * real_images + (1.0 - epsilon) * fake_images
+    slopes = autodiff.input_gradients(lambda x: discriminator(x, training=True), mixed)
+    # The small constant keeps the square root differentiable at a slope of exactly zero.
+    lengths = ops.sqrt(ops.sum(ops.square(slopes), axis=tuple(range(1, len(slopes.shape)))) + 1e-12)
+    return weight * ops.mean(ops.square(lengths - 1.0))

@@ -1,0 +1,188 @@
+"""Figures from arrays. Real is blue and fake is orange everywhere. Nothing here trains, samples, saves or shows."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from gan_utils import images as image_arrays
+
+REAL, FAKE, NEUTRAL = "#0072B2", "#E69F00", "#555555"
+STYLE = {
+    "figure.figsize": (7.0, 3.2),
+    "figure.dpi": 80,
+    "figure.constrained_layout.use": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": plt.cycler(color=[REAL, FAKE, "#009E73", "#CC79A7", NEUTRAL]),
+    "axes.titlesize": "medium",
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "image.cmap": "viridis",
+}
+
+
+def use_style():
+    """Set the course's style for all later figures."""
+    plt.rcParams.update(STYLE)
+
+
+def show_grid(images, title="", *, num_columns=None, ax=None, scale=1.0):
+    """A grid of images on one axes.
+
+    Args:
+        images: `(n, height, width, channels)`, float in [-1, 1].
+        title: what the reader should see.
+        num_columns: images in a row; by default the grid is square.
+        ax: axes to draw on; by default a new figure.
+        scale: size of a new figure; 1.0 makes an image of 32 pixels 0.55 inch wide.
+
+    Returns:
+        The axes.
+
+    Taught in: `01_intuition`.
+    """
+    grid = image_arrays.make_grid(np.clip(images, -1.0, 1.0) if np.abs(images).max() < 1.0001 else images, num_columns)
+    if ax is None:
+        height, width = (scale * 0.55 * side / 33.0 for side in grid.shape[:2])
+        _, ax = plt.subplots(figsize=(max(width, 2.0), height + 0.3))
+    ax.imshow((grid.squeeze() + 1.0) / 2.0, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
+    ax.set_title(title)
+    ax.set_axis_off()
+    return ax
+
+
+def plot_points(real, fake=None, title="", *, ax=None, limit=None):
+    """Clouds of two-dimensional points: real ones blue, fake ones orange.
+
+    Args:
+        real: `(n, 2)`, or None.
+        fake: `(m, 2)`, or None.
+        title: what the reader should see.
+        ax: axes to draw on; by default a new figure.
+        limit: half the width of the shown square.
+
+    Returns:
+        The axes.
+
+    Taught in: `07_wgan`.
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(3.4, 3.4))
+    for points, color, label, marker in ((real, REAL, "real", "o"), (fake, FAKE, "fake", "^")):
+        if points is not None:
+            ax.scatter(points[:, 0], points[:, 1], s=6, color=color, alpha=0.5, label=label, marker=marker, linewidths=0)
+    ax.set(title=title, aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
+    if limit is not None:
+        ax.set(xlim=(-limit, limit), ylim=(-limit, limit))
+    ax.legend(loc="upper right", markerscale=2)
+    return ax
+
+
+def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1):
+    """Curves over training.
+
+    Args:
+        steps: `(n,)`, number of updates.
+        curves: mapping from a label to `(n,)` values. `d_real` and `discriminator_loss` are drawn blue, `d_fake` and
+            `generator_loss` orange and dashed.
+        title: what the reader should see.
+        ax: axes to draw on; by default a new figure.
+        ylabel: label of the vertical axis.
+        smooth: length of a moving mean; the raw values stay visible behind it.
+
+    Returns:
+        The axes.
+
+    Taught in: `03_vanilla_gan`.
+    """
+    if ax is None:
+        _, ax = plt.subplots()
+    styles = {
+        "discriminator_loss": (REAL, "-"),
+        "d_real": (REAL, "-"),
+        "generator_loss": (FAKE, "--"),
+        "d_fake": (FAKE, "--"),
+    }
+    names = {
+        "discriminator_loss": "loss of D",
+        "generator_loss": "loss of G",
+        "d_real": "D on real",
+        "d_fake": "D on fake",
+    }
+    for label, values in curves.items():
+        color, line = styles.get(label, (None, "-"))
+        values, width = np.asarray(values, "float64"), min(smooth, len(values))
+        if width > 1:
+            mean = np.convolve(values, np.ones(width) / width, mode="valid")
+            drawn = ax.plot(steps[width - 1 :], mean, line, color=color, label=names.get(label, label))
+            ax.plot(steps, values, color=drawn[0].get_color(), alpha=0.2, linewidth=0.6)
+        else:
+            ax.plot(steps, values, line, color=color, label=names.get(label, label))
+    ax.set(title=title, xlabel="updates", ylabel=ylabel)
+    if curves:
+        ax.legend(loc="best")
+    return ax
+
+
+def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None):
+    """One picture of a run: samples at fixed latents, losses, and D's output on real and fake.
+
+    Args:
+        steps: `(n,)`, number of updates.
+        logs: mapping with `discriminator_loss`, `generator_loss`, `d_real`, `d_fake`, each `(n,)`.
+        samples: the newest fake images `(m, height, width, channels)`, or points `(m, 2)`.
+        title: shown over the figure.
+        fraction: finished share of the run in [0, 1], drawn as a bar.
+        real: real points drawn behind fake points.
+
+    Returns:
+        The figure.
+
+    Taught in: `03_vanilla_gan`.
+    """
+    figure, axes = plt.subplot_mosaic("SSL;SSD", figsize=(8.0, 4.0))
+    if samples.ndim == 4:
+        show_grid(samples, ax=axes["S"])
+    else:
+        plot_points(real, samples, ax=axes["S"])
+    smooth = max(1, len(steps) // 50)
+    losses = {name: logs[name] for name in ("discriminator_loss", "generator_loss") if name in logs}
+    outputs = {name: logs[name] for name in ("d_real", "d_fake") if name in logs}
+    plot_curves(steps, losses, "Losses", ax=axes["L"], smooth=smooth)
+    plot_curves(steps, outputs, "Output of D", ax=axes["D"], smooth=smooth)
+    axes["L"].set_xlabel("")
+    figure.suptitle(title, x=0.01, ha="left", fontsize="medium")
+    if fraction < 1.0:
+        figure.add_artist(plt.Rectangle((0, 0.99), fraction, 0.01, color=NEUTRAL, transform=figure.transFigure))
+    return figure
+
+
+def plot_samples_through_time(steps, samples, title="", *, num_moments=6, num_images=8):
+    """The same latents at several moments of a run: a row for each moment, a column for each latent.
+
+    Args:
+        steps: number of updates of each recorded moment.
+        samples: one array of images `(n, height, width, channels)` for each moment.
+        title: what the reader should see.
+        num_moments: rows, evenly spread over the recording, first and last included.
+        num_images: columns.
+
+    Returns:
+        The axes.
+
+    Taught in: `03_vanilla_gan`.
+    """
+    chosen = np.unique(np.linspace(0, len(steps) - 1, min(num_moments, len(steps))).round().astype(int))
+    rows = np.concatenate([samples[i][:num_images] for i in chosen])
+    columns = len(rows) // len(chosen)
+    _, ax = plt.subplots(figsize=(0.7 * columns + 0.8, 0.7 * len(chosen) + 0.3))
+    show_grid(rows, title, num_columns=columns, ax=ax)
+    ax.set_axis_on()
+    pitch = samples[0].shape[1] + 1
+    ax.set_yticks([pitch * (i + 0.5) for i in range(len(chosen))], [f"{steps[i]:,}" for i in chosen])
+    ax.set_xticks([])
+    ax.set_ylabel("updates")
+    ax.tick_params(left=False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return ax
