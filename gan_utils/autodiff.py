@@ -60,11 +60,11 @@ def value_and_gradients(function, variables):
 
     Taught in: `03_vanilla_gan`.
     """
+    values = [variable.value for variable in variables]
     if BACKEND == "tensorflow":
         with tf.GradientTape() as tape:
             value, aux = function()
-        return value, aux, tape.gradient(value, variables, unconnected_gradients="zero")
-    values = [variable.value for variable in variables]
+        return value, aux, tape.gradient(value, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     (value, aux), gradients = _jax_differentiate(lambda _: function(), values, variables)
     return value, aux, gradients
 

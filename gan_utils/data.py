@@ -50,7 +50,7 @@ def load_mnist(split="train"):
     _check_split(split)
     path = find_folder() / "mnist.npz"
     if path.exists():
-        with _reading(path), np.load(path, allow_pickle=False) as arrays:
+        with _reading(path), open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             digits, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
     else:
         digits, labels = _download(path, keras.datasets.mnist)[split == "test"]

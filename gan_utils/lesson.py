@@ -63,9 +63,8 @@ def announce_time(gan, images, *, batch_size, epochs):
         gan.fit(sample, batch_size=batch_size, epochs=1, verbose=0)
         seconds = (time.perf_counter() - began) / (len(sample) // images_per_step)
     num_steps = epochs * (len(images) // images_per_step)
-    print(
-        f"{num_steps:,} updates of about {1000 * seconds:.0f} ms: about {monitors.format_time(num_steps * seconds)} on this machine"
-    )
+    total = monitors.format_time(num_steps * seconds)
+    print(f"{num_steps:,} updates of about {1000 * seconds:.0f} ms: about {total} on this machine")
 
 
 def run_folder(lesson_name, budget):

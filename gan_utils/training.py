@@ -118,7 +118,8 @@ class GAN(keras.Model):
             D(x), or mean score) and `d_fake` (mean D(G(z))).
 
         Raises:
-            ValueError: if the data does not fit; RuntimeError if a network does not learn in its half-step or moves in the other's.
+            ValueError: if the data does not fit.
+            RuntimeError: if a network stands still in its half-step or moves in the other's.
         """
         if not self.compiled:
             raise ValueError(
@@ -131,14 +132,14 @@ class GAN(keras.Model):
             )
         if isinstance(x, np.ndarray):
             self._check_images(x, "fit()")
-            x = ShuffledBatches(x, batch_size or 32, self.discriminator_steps, seed=self.seed)
-        elif batch_size is not None:
+            x = ShuffledBatches(x, 32 if batch_size is None else batch_size, self.discriminator_steps, seed=self.seed)
+        first_batch = _first_batch(x)
+        if batch_size is not None and not isinstance(x, ShuffledBatches):
             raise ValueError(
                 f"fit() received batch_size={batch_size} and a data set of type {type(x).__name__}. "
                 "A batch size goes with a NumPy array only. "
                 "Leave it out: the data set makes its own batches."
             )
-        first_batch = _first_batch(x)
         self._check_images(first_batch, "fit()")
         if len(first_batch) % self.discriminator_steps:
             raise ValueError(
@@ -149,7 +150,8 @@ class GAN(keras.Model):
         if not self.guarded:
             self._guard_half_steps(first_batch[:8])
             self.guarded = True
-        return super().fit(x, **kwargs)
+        # The data sets bring their own order; Keras would shuffle whole batches and warn.
+        return super().fit(x, **{"shuffle": False, **kwargs})
 
     def train_step(self, *args):
         return autodiff.run_train_step(self, self.adversarial_step, *args)
@@ -251,7 +253,7 @@ class GAN(keras.Model):
     def restored(self):
         """Put every variable back at the end of the `with` block: both networks, both optimizers, seeds and metrics."""
         variables = self.variables + self.generator_optimizer.variables + self.discriminator_optimizer.variables
-        saved = [np.array(variable) for variable in variables]
+        saved = [np.array(ops.convert_to_numpy(variable)) for variable in variables]
         try:
             yield
         finally:
@@ -310,7 +312,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         self.size = batch_size * discriminator_steps
         if batch_size < 1 or self.size > len(images):
             raise ValueError(
-                f"fit() received batch_size={batch_size} for {len(images)} images and {discriminator_steps} discriminator step(s). "
+                f"fit() received batch_size={batch_size} for {len(images)} images and discriminator_steps={discriminator_steps}. "
                 "The batch size must be at least 1, and the data must fill a batch for each discriminator step. "
                 f"Use a batch size of at most {len(images) // discriminator_steps}, or more data."
             )
@@ -344,7 +346,8 @@ def freeze_guard(*, learning, frozen):
         frozen: network that must not change.
 
     Raises:
-        RuntimeError: at the end of the block, naming the network, if `learning` stands still, `frozen` moves, or a weight becomes NaN.
+        RuntimeError: at the end of the block, naming the network, if `learning` stands still, `frozen` moves, or a weight
+            becomes NaN.
 
     Taught in: `04_frog_dcgan`.
     """
@@ -371,7 +374,8 @@ def freeze_guard(*, learning, frozen):
         raise RuntimeError(
             f"The network {frozen.name!r} moves by up to {moved[frozen]:.3g} in the half-step of {learning.name!r}. "
             "It must stay as it is there. "
-            f"Set `{frozen.name}.trainable = False` for this half-step, or give the optimizer the variables of {learning.name!r} only."
+            f"Set `{frozen.name}.trainable = False` for this half-step, "
+            f"or give the optimizer the variables of {learning.name!r} only."
         )
 
 
@@ -379,7 +383,7 @@ def gradient_weights(network):
     """Copies of all weights of a network that gradients can train, frozen or not, as a list of NumPy arrays."""
     # `trainable_weights` would leave out what a flag has frozen, which is just what the guard looks for.
     layers = network._flatten_layers(include_self=True, recursive=True)
-    return [np.array(weight) for layer in layers for weight in layer._trainable_variables]
+    return [np.array(ops.convert_to_numpy(weight)) for layer in layers for weight in layer._trainable_variables]
 
 
 def _first_batch(x):
@@ -412,7 +416,8 @@ def _check_networks(generator, discriminator):
         )
     if tuple(images_out[1:]) != tuple(images_in[1:]):
         raise ValueError(
-            f"The generator {generator.name!r} makes {images_out[1:]} and the discriminator {discriminator.name!r} takes {images_in[1:]}. "
+            f"The generator {generator.name!r} makes {images_out[1:]}, "
+            f"the discriminator {discriminator.name!r} takes {images_in[1:]}. "
             "Both must be one shape. "
             "Build both for the same image size and channels."
         )

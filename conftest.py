@@ -1,0 +1,69 @@
+"""Set-up of the test run: the `ci` budget, and nbval made to see what JupyterLab shows."""
+
+import os
+import time
+from queue import Empty
+
+import nbformat
+from nbval import kernel, plugin
+
+os.environ.setdefault("GAN_UTILS_BUDGET", "ci")
+os.environ.setdefault("MPLBACKEND", "Agg")  # for the tests; notebook kernels set their own
+
+# nbval 0.11.0 knows nothing of display updates, waits 2,000 s for a dead kernel, and passes a cell that was never run.
+# The names below are those of that release, which requirements.txt pins.
+PICTURES = ("image/gif", "image/webp", "image/svg+xml", "video/mp4")
+
+
+def await_reply(self, msg_id, timeout=None):
+    """Wait for the reply to a cell, but no longer than the kernel lives."""
+    end = time.monotonic() + (timeout or 2000)
+    while True:
+        try:
+            message = self.get_message(stream="shell", timeout=1)
+        except Empty:
+            if not self.is_alive():
+                raise RuntimeError("the kernel died in this cell (out of memory?)") from None
+            if time.monotonic() > end:
+                raise
+            continue
+        if message["parent_header"].get("msg_id") == msg_id:
+            if message["content"]["status"] == "aborted":
+                raise RuntimeError("the kernel was aborted")
+            return
+
+
+def get_kernel_message(self, timeout=None, stream="iopub"):
+    """The next message that adds an output; updates of a shown figure replace it, as in a front end."""
+    while True:
+        message = self.kernel.get_message(stream, timeout=timeout)
+        kind, content = message["msg_type"], message["content"]
+        display_id = content.get("transient", {}).get("display_id")
+        if kind == "update_display_data":
+            for data in self.displays.get(display_id, ()):
+                data.clear()
+                data.update(nbformat.from_dict(content["data"]))
+            continue
+        if kind in ("display_data", "execute_result"):
+            content["data"] = nbformat.from_dict(content["data"])
+            if display_id:
+                self.displays.setdefault(display_id, []).append(content["data"])
+        return message
+
+
+def start_file(self, *args, **kwargs):
+    original_start(self, *args, **kwargs)
+    self.skip_compare = tuple(self.skip_compare) + PICTURES
+    self.displays = {}
+
+
+def run_cell(self):
+    if self.cell.execution_count is None and self.cell.source.strip() and not self.options["skip"]:
+        self.raise_cell_error("this cell was never run: execute the notebook and save it with its outputs")
+    original_run(self)
+
+
+original_start, plugin.IPyNbFile.__init__ = plugin.IPyNbFile.__init__, start_file
+original_run, plugin.IPyNbCell.runtest = plugin.IPyNbCell.runtest, run_cell
+plugin.IPyNbFile.get_kernel_message = get_kernel_message
+kernel.RunningKernel.await_reply = await_reply

@@ -1,0 +1,92 @@
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from gan_utils import autodiff
+
+
+def test_gradient_of_a_square():
+    v, unused = keras.Variable(3.0), keras.Variable([1.0, 2.0])
+    value, aux, gradients = autodiff.value_and_gradients(lambda: (v * v, "aux"), [v, unused])
+    assert (float(value), aux, float(gradients[0])) == (9.0, "aux", 6.0)
+    np.testing.assert_array_equal(np.asarray(gradients[1]), [0.0, 0.0])
+
+
+def test_what_the_function_writes_stays_written():
+    v, counter = keras.Variable(2.0), keras.Variable(0.0)
+
+    def function():
+        counter.assign_add(1.0)
+        return v * counter, None
+
+    for expected in (1.0, 2.0):
+        _, _, (gradient,) = autodiff.value_and_gradients(function, [v])
+        assert float(gradient) == expected
+    assert float(counter) == 2.0
+
+
+def test_batch_norm_and_dropout_move_their_state_in_training():
+    model = keras.Sequential([keras.Input((3,)), layers.BatchNormalization(), layers.Dropout(0.5), layers.Dense(1)])
+    x = np.random.default_rng(0).normal(5.0, 2.0, (64, 3)).astype("float32")
+    before = [np.array(keras.ops.convert_to_numpy(v)) for v in model.non_trainable_variables]
+    autodiff.value_and_gradients(lambda: (keras.ops.mean(model(x, training=True)), None), model.trainable_variables)
+    after = [np.array(keras.ops.convert_to_numpy(v)) for v in model.non_trainable_variables]
+    assert all(not np.array_equal(old, new) for old, new in zip(before, after))
+
+
+def test_input_gradient_of_a_linear_function_is_its_weight():
+    w = np.array([[1.0], [-2.0]], "float32")
+    x = keras.ops.ones((5, 2))
+    np.testing.assert_allclose(autodiff.input_gradients(lambda x: x @ w, x), np.tile(w.T, (5, 1)))
+
+
+def test_input_gradient_can_be_differentiated_again():
+    v = keras.Variable(3.0)
+    x = keras.ops.ones((1, 1))
+
+    def function():  # d/dx v x^2 = 2 v x, so its square is 4 v^2 at x = 1
+        return keras.ops.sum(autodiff.input_gradients(lambda x: v * x * x, x) ** 2), None
+
+    value, _, (gradient,) = autodiff.value_and_gradients(function, [v])
+    assert (float(value), float(gradient)) == (36.0, 24.0)
+
+
+def test_input_gradient_agrees_with_finite_differences():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(16, activation="tanh"), layers.Dense(1)])
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    found = np.asarray(autodiff.input_gradients(lambda x: model(x, training=False), keras.ops.convert_to_tensor(x)))
+    step = 1e-2
+    for axis in range(4):
+        shift = step * np.eye(4, dtype="float32")[axis]
+        difference = (np.asarray(model(x + shift)) - np.asarray(model(x - shift))) / (2 * step)
+        np.testing.assert_allclose(found[:, axis], difference[:, 0], atol=2e-3)
+
+
+def test_device_is_named():
+    assert autodiff.describe_device().startswith(("CPU", "GPU"))
+
+
+def run_python(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_an_unknown_backend_is_refused():
+    result = run_python("import gan_utils", KERAS_BACKEND="torch")
+    assert result.returncode != 0  # without torch Keras itself stops first
+
+
+def test_import_is_quiet_and_jax_needs_no_tensorflow():
+    result = run_python("import gan_utils.lesson", KERAS_BACKEND=keras.config.backend())
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    pytest.importorskip("jax")
+    block = "import sys; sys.modules['tensorflow'] = None; import gan_utils.lesson; print('ok')"
+    result = run_python(block, KERAS_BACKEND="jax")
+    assert result.stdout == "ok\n", result.stderr

@@ -1,0 +1,123 @@
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gan_utils import data
+
+
+def test_digits_are_those_of_mnist():
+    digits, labels = data.load_mnist()
+    assert digits.shape == (60000, 28, 28, 1) and digits.dtype == np.float32
+    assert digits.min() == -1.0 and digits.max() == 1.0
+    assert labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    unit = (digits + 1.0) / 2.0
+    assert unit.mean() == pytest.approx(0.1307, abs=1e-4) and unit.std() == pytest.approx(0.3081, abs=1e-4)
+    assert data.load_mnist("test")[0].shape == (10000, 28, 28, 1)
+
+
+def test_frogs_are_those_of_cifar10():
+    frogs, labels = data.load_frogs()
+    assert frogs.shape == (5000, 32, 32, 3) and frogs.dtype == np.float32
+    assert frogs.min() == -1.0 and frogs.max() == 1.0
+    assert set(labels) == {6} and labels.shape == (5000,)
+    assert data.load_frogs("test")[0].shape == (1000, 32, 32, 3)
+
+
+@pytest.mark.parametrize("load", [data.load_mnist, data.load_frogs])
+def test_unknown_splits_are_refused(load):
+    with pytest.raises(ValueError, match="'train' or 'test'"):
+        load("validation")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A copy of the data folder's small part, which a test may damage."""
+    monkeypatch.setenv("GAN_UTILS_DATA", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("name", "load"), [("mnist.npz", data.load_mnist), ("cifar10_frogs.webp", data.load_frogs)])
+def test_a_truncated_file_is_refused(folder, monkeypatch, name, load):
+    source = data.Path(data.__file__).parent.parent / "data" / name
+    (folder / name).write_bytes(source.read_bytes()[:100_000])
+    with pytest.raises(ValueError, match="cannot be read.*git checkout"):
+        load()
+
+
+def test_a_changed_pixel_is_refused(folder):
+    source = np.load(data.Path(data.__file__).parent.parent / "data" / "mnist.npz")
+    arrays = {name: source[name] for name in ("x_test", "y_test")}
+    arrays["x_test"][0, 0, 0] ^= 1
+    np.savez(folder / "mnist.npz", **arrays)
+    with pytest.raises(ValueError, match=f"MNIST test images.*damaged.*{data.SHA256['MNIST test images']}"):
+        data.load_mnist("test")
+
+
+def test_without_file_and_network_the_loader_says_what_to_do(folder, monkeypatch):
+    def no_network():
+        raise OSError("no network")
+
+    monkeypatch.setattr(data.keras.datasets.mnist, "load_data", no_network)
+    monkeypatch.setattr(data.keras.datasets.cifar10, "load_data", no_network)
+    for load in (data.load_mnist, data.load_frogs):
+        with pytest.raises(FileNotFoundError, match="git checkout -- data"):
+            load()
+
+
+def test_without_file_the_loader_downloads_and_verifies(folder, monkeypatch):
+    arrays = np.load(data.Path(data.__file__).parent.parent / "data" / "mnist.npz")
+    sets = [(arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])]
+    monkeypatch.setattr(data.keras.datasets.mnist, "load_data", lambda: sets)
+    assert data.load_mnist("test")[0].shape == (10000, 28, 28, 1)
+    sets[1][0][0, 0, 0] ^= 1
+    with pytest.raises(ValueError, match="damaged"):
+        data.load_mnist("test")
+
+
+def test_data_is_found_from_any_folder(tmp_path):
+    code = "from gan_utils import data; print(data.load_frogs('test')[0].shape)"
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert result.stdout == "(1000, 32, 32, 3)\n", result.stderr
+
+
+def test_ring_and_grid_by_hand():
+    ring = data.ring_centers(4, radius=3.0)
+    np.testing.assert_allclose(ring, [[3, 0], [0, 3], [-3, 0], [0, -3]], atol=1e-6)
+    grid = data.grid_centers(3, spacing=2.0)
+    assert sorted(map(tuple, grid.tolist())) == [(x, y) for x in (-2, 0, 2) for y in (-2, 0, 2)]
+    assert data.grid_centers().shape == (25, 2)
+
+
+def test_points_surround_their_centers():
+    centers = data.ring_centers()
+    points, labels = data.sample_modes(8000, centers, scale=0.1, seed=1)
+    assert points.dtype == np.float32
+    assert stats.kstest(((points - centers[labels]) / 0.1).ravel(), "norm").pvalue > 1e-3
+    assert stats.chisquare(np.bincount(labels)).pvalue > 1e-3
+    np.testing.assert_array_equal(points, data.sample_modes(8000, centers, scale=0.1, seed=1)[0])
+
+
+@pytest.mark.parametrize(("num_points", "scale"), [(0, 0.1), (5, -0.1)])
+def test_sample_modes_refuses_bad_sizes(num_points, scale):
+    with pytest.raises(ValueError, match="at least one point"):
+        data.sample_modes(num_points, data.ring_centers(), scale=scale)
+
+
+def test_density_integrates_to_one_and_describes_the_points():
+    x = np.linspace(-8, 8, 4001)
+    density = data.mixture_density_1d(x)
+    assert np.trapezoid(density, x) == pytest.approx(1.0, abs=1e-9)
+    cumulative = np.cumsum(density) * (x[1] - x[0])
+    points = data.sample_mixture_1d(5000, seed=0)
+    assert points.shape == (5000, 1) and points.dtype == np.float32
+    assert stats.kstest(points[:, 0], lambda q: np.interp(q, x, cumulative)).pvalue > 1e-3
+
+
+def test_bundled_files_are_small():
+    files = list((data.Path(data.__file__).parent.parent / "data").iterdir())
+    assert sum(file.stat().st_size for file in files) < 25e6
+    assert shutil.which("git") is None or "mnist.npz" in {file.name for file in files}
