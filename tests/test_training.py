@@ -82,6 +82,49 @@ def test_only_moving_averages_of_the_resting_network_move():
     assert any(np.abs(np.array(v)).max() > 0 for v in statistics), "the networks are called with training=True"
 
 
+class TrainingSpy(layers.Layer):
+    """Passes its input through and notes in which mode it was called."""
+
+    def __init__(self, calls):
+        super().__init__()
+        self.calls = calls
+
+    def call(self, x, training=None):
+        self.calls.append(training)
+        return x
+
+
+def test_every_call_of_a_half_step_is_a_training_call():
+    calls = []
+    generator = keras.Sequential([keras.Input((3,)), TrainingSpy(calls), layers.Dense(2)], name="generator")
+    discriminator = keras.Sequential([keras.Input((2,)), TrainingSpy(calls), layers.Dense(1)], name="discriminator")
+    gan = compiled(generator, discriminator)
+    calls.clear()
+    gan.discriminator_step(ops.convert_to_tensor(POINTS[:4]))
+    gan.generator_step(ops.convert_to_tensor(POINTS[:4]))
+    assert calls == [True] * 5  # G, D on real, D on fake; then G, D on fake
+    calls.clear()
+    gan.sample(4)
+    assert calls == [False]
+
+
+def test_fakes_in_the_discriminators_step_carry_no_gradient():
+    fakes = []
+
+    def penalty(discriminator, real_images, fake_images, seed):
+        fakes.append(fake_images)
+        return 0.0
+
+    gan = compiled(*point_networks(), penalty=penalty)
+
+    def step():
+        gan.discriminator_step(ops.convert_to_tensor(POINTS[:4]))
+        return ops.sum(fakes[0]), None
+
+    _, _, gradients = autodiff.value_and_gradients(step, gan.generator.trainable_variables)
+    assert all(not np.asarray(gradient).any() for gradient in gradients)
+
+
 @pytest.mark.parametrize("order", training.ORDERS)
 def test_both_networks_learn_in_fit(order):
     gan = compiled(*image_networks(), order=order)
