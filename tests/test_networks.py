@@ -35,3 +35,20 @@ def test_point_generator_has_no_bound():
     model = networks.build_mlp_generator(2, (2,), units=(16,), activation=None)
     assert model.output_shape == (None, 2)
     assert np.abs(np.asarray(model(1e4 * np.ones((1, 2), "float32")))).max() > 1.0
+
+
+def test_frog_networks_have_the_parameters_of_the_lesson():
+    assert networks.build_frog_generator().count_params() == 233_955
+    assert networks.build_frog_discriminator().count_params() == 168_417
+
+
+def test_frog_networks_fit_each_other():
+    images = networks.build_frog_generator(8, base_filters=4)(np.ones((2, 8), "float32"), training=False)
+    assert images.shape == (2, 32, 32, 3)
+    assert np.abs(np.asarray(images)).max() <= 1.0
+    assert networks.build_frog_discriminator(base_filters=4)(images, training=False).shape == (2, 1)
+
+
+def test_a_critic_can_be_built_without_batch_norm():
+    critic = networks.build_frog_discriminator(base_filters=4, dropout=0.0, batch_norm=False)
+    assert not {"BatchNormalization", "Dropout"} & {type(layer).__name__ for layer in critic.layers}

@@ -82,22 +82,21 @@ def test_only_moving_averages_of_the_resting_network_move():
     assert any(np.abs(np.array(v)).max() > 0 for v in statistics), "the networks are called with training=True"
 
 
-class TrainingSpy(layers.Layer):
-    """Passes its input through and notes in which mode it was called."""
+def training_spy(calls):
+    """A layer that passes its input through and notes in `calls` in which mode it was called."""
 
-    def __init__(self, calls):
-        super().__init__()
-        self.calls = calls
+    class Spy(layers.Layer):
+        def call(self, x, training=None):
+            calls.append(training)
+            return x
 
-    def call(self, x, training=None):
-        self.calls.append(training)
-        return x
+    return Spy()
 
 
 def test_every_call_of_a_half_step_is_a_training_call():
     calls = []
-    generator = keras.Sequential([keras.Input((3,)), TrainingSpy(calls), layers.Dense(2)], name="generator")
-    discriminator = keras.Sequential([keras.Input((2,)), TrainingSpy(calls), layers.Dense(1)], name="discriminator")
+    generator = keras.Sequential([keras.Input((3,)), training_spy(calls), layers.Dense(2)], name="generator")
+    discriminator = keras.Sequential([keras.Input((2,)), training_spy(calls), layers.Dense(1)], name="discriminator")
     gan = compiled(generator, discriminator)
     calls.clear()
     gan.discriminator_step(ops.convert_to_tensor(POINTS[:4]))
