@@ -130,7 +130,7 @@ def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None):
     Args:
         steps: `(n,)`, number of updates.
         logs: mapping with `discriminator_loss`, `generator_loss`, `d_real`, `d_fake`, each `(n,)`.
-        samples: the newest fake images `(m, height, width, channels)`, or points `(m, 2)`.
+        samples: the newest fake images `(m, height, width, channels)`, or points `(m, 2)` or `(m, 1)`.
         title: shown over the figure.
         fraction: finished share of the run in [0, 1], drawn as a bar.
         real: real points drawn behind fake points.
@@ -140,9 +140,12 @@ def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None):
 
     Taught in: `03_vanilla_gan`.
     """
-    figure, axes = plt.subplot_mosaic("SSL;SSD", figsize=(8.0, 4.0))
+    figure, axes = plt.subplot_mosaic("SL;SD", figsize=(8.0, 3.8), width_ratios=(1.0, 1.1))
     if samples.ndim == 4:
         show_grid(samples, ax=axes["S"])
+    elif samples.shape[1] == 1:
+        axes["S"].hist(samples[:, 0], bins=50, color=FAKE, label="fake")
+        axes["S"].set(xlabel="$x$", ylabel="samples")
     else:
         plot_points(real, samples, ax=axes["S"])
     smooth = max(1, len(steps) // 50)
@@ -150,8 +153,10 @@ def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None):
     outputs = {name: logs[name] for name in ("d_real", "d_fake") if name in logs}
     plot_curves(steps, losses, "Losses", ax=axes["L"], smooth=smooth)
     plot_curves(steps, outputs, "Output of D", ax=axes["D"], smooth=smooth)
+    for name in "LD":  # beside the title, where no curve can run behind it
+        axes[name].legend(loc="lower right", bbox_to_anchor=(1.02, 0.97), ncols=2, fontsize="small", columnspacing=1.0)
     axes["L"].set_xlabel("")
-    figure.suptitle(title, x=0.01, ha="left", fontsize="medium")
+    figure.suptitle(title, x=0.01, y=0.97, ha="left", fontsize="medium")
     if fraction < 1.0:
         figure.add_artist(plt.Rectangle((0, 0.99), fraction, 0.01, color=NEUTRAL, transform=figure.transFigure))
     return figure

@@ -43,7 +43,7 @@ def test_smoothing_is_a_moving_mean_over_the_raw_values():
 
 
 def test_progress_draws_images_and_points():
-    for samples in (IMAGES, np.zeros((5, 2))):
+    for samples in (IMAGES, np.zeros((5, 2)), np.zeros((5, 1))):
         figure = plotting.plot_progress(np.arange(10), LOGS, samples, "title", fraction=0.5)
         assert len(figure.axes) == 3
         assert figure.get_suptitle() == "title"

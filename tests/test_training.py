@@ -44,7 +44,6 @@ def image_networks(latent_dim=5):
 
 def compiled(generator, discriminator, learning_rate=1e-2, seed=0, **kwargs):
     gan = training.GAN(generator, discriminator, seed=seed)
-    kwargs.setdefault("jit_compile", False if autodiff.BACKEND == "tensorflow" else "auto")
     gan.compile(keras.optimizers.Adam(learning_rate, beta_1=0.5), keras.optimizers.Adam(learning_rate, beta_1=0.5), **kwargs)
     return gan
 
