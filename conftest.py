@@ -5,6 +5,7 @@ import time
 from queue import Empty
 
 import nbformat
+import pytest
 from nbval import kernel, plugin
 
 os.environ.setdefault("GAN_UTILS_BUDGET", "ci")
@@ -67,3 +68,12 @@ original_start, plugin.IPyNbFile.__init__ = plugin.IPyNbFile.__init__, start_fil
 original_run, plugin.IPyNbCell.runtest = plugin.IPyNbCell.runtest, run_cell
 plugin.IPyNbFile.get_kernel_message = get_kernel_message
 kernel.RunningKernel.await_reply = await_reply
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Tests run in random order (pytest-randomly); the cells of a notebook stay in theirs."""
+    places = [i for i, item in enumerate(items) if isinstance(item, plugin.IPyNbCell)]
+    cells = sorted((items[i] for i in places), key=lambda cell: (str(cell.path), cell.cell_num))
+    for place, cell in zip(places, cells):
+        items[place] = cell

@@ -1,0 +1,66 @@
+"""What a lesson defines and what the package offers under the same idea must agree on random input."""
+
+import ast
+from pathlib import Path
+
+import keras
+import nbformat
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from gan_utils import autodiff, losses, networks, penalties
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+RNG = np.random.default_rng(0)
+REAL, FAKE = RNG.normal(size=(2, 16, 1)).astype("float32")
+
+
+def defined_in(lesson, name):
+    """The function `name` as the notebook defines it."""
+    for cell in nbformat.read(FOLDER / f"{lesson}.ipynb", as_version=4).cells:
+        if cell.cell_type == "code":
+            for node in ast.parse(cell.source).body:
+                if isinstance(node, ast.FunctionDef) and node.name == name:
+                    scope = {"keras": keras, "layers": layers, "ops": ops, "np": np, "autodiff": autodiff}
+                    exec(compile(ast.Module([node], []), lesson, "exec"), scope)
+                    return scope[name]
+    raise LookupError(f"{lesson} does not define {name}()")
+
+
+@pytest.mark.parametrize(
+    ("lesson", "name", "ours"),
+    [
+        ("03_vanilla_gan", "build_generator", lambda: networks.build_mlp_generator(100, (28, 28, 1))),
+        ("03_vanilla_gan", "build_discriminator", lambda: networks.build_mlp_discriminator((28, 28, 1))),
+        ("04_frog_dcgan", "build_frog_generator", networks.build_frog_generator),
+        ("04_frog_dcgan", "build_frog_discriminator", networks.build_frog_discriminator),
+    ],
+)
+def test_networks_are_the_same_function(lesson, name, ours):
+    theirs, ours = defined_in(lesson, name)(), ours()
+    assert [type(layer) for layer in theirs.layers] == [type(layer) for layer in ours.layers]
+    ours.set_weights(theirs.get_weights())
+    x = RNG.uniform(-1, 1, (5, *ours.input_shape[1:])).astype("float32")
+    np.testing.assert_allclose(np.asarray(theirs(x, training=False)), np.asarray(ours(x, training=False)), atol=1e-6)
+    rates = [[layer.rate for layer in model.layers if isinstance(layer, layers.Dropout)] for model in (theirs, ours)]
+    assert rates[0] == rates[1]
+
+
+def test_losses_of_the_vanilla_gan():
+    discriminator_loss = defined_in("03_vanilla_gan", "discriminator_loss")
+    generator_loss = defined_in("03_vanilla_gan", "generator_loss")
+    ours = losses.get("non_saturating")
+    assert float(discriminator_loss(REAL, FAKE)) == pytest.approx(float(ours[0](REAL, FAKE)), rel=1e-6)
+    assert float(generator_loss(FAKE)) == pytest.approx(float(ours[1](REAL, FAKE)), rel=1e-6)
+
+
+def test_losses_and_penalty_of_the_wasserstein_gan():
+    critic_loss, generator_loss = (defined_in("07_wgan", name) for name in ("critic_loss", "generator_loss"))
+    ours = losses.get("wasserstein")
+    assert float(critic_loss(REAL, FAKE)) == pytest.approx(float(ours[0](REAL, FAKE)), rel=1e-6)
+    assert float(generator_loss(REAL, FAKE)) == pytest.approx(float(ours[1](REAL, FAKE)), rel=1e-6)
+    critic = networks.build_mlp_discriminator((1,), units=(8,), dropout=0.0)
+    penalty = defined_in("07_wgan", "gradient_penalty")(critic, ops.array(REAL), ops.array(FAKE), seed=3)
+    expected = penalties.gradient_penalty(critic, ops.array(REAL), ops.array(FAKE), seed=3)
+    assert float(penalty) == pytest.approx(float(expected), rel=1e-6)
