@@ -4,12 +4,14 @@ import os
 import time
 from queue import Empty
 
+import matplotlib
 import nbformat
 import pytest
 from nbval import kernel, plugin
 
 os.environ.setdefault("GAN_UTILS_BUDGET", "ci")
-os.environ.setdefault("MPLBACKEND", "Agg")  # for the tests; notebook kernels set their own
+os.environ.pop("MPLBACKEND", None)  # the kernels inherit the environment and draw inline
+matplotlib.use("Agg")  # the tests draw in this process, without a window
 
 # nbval 0.11.0 knows nothing of display updates, waits 2,000 s for a dead kernel, and passes a cell that was never run.
 # The names below are those of that release, which requirements.txt pins.
@@ -32,6 +34,11 @@ def await_reply(self, msg_id, timeout=None):
             if message["content"]["status"] == "aborted":
                 raise RuntimeError("the kernel was aborted")
             return
+
+
+def execute_cell_input(self, cell_input, allow_stdin=None):
+    """Send a cell with history, without which IPython does not see the semicolon at its end."""
+    return self.kc.execute(cell_input, store_history=True, allow_stdin=allow_stdin, stop_on_error=False)
 
 
 def get_kernel_message(self, timeout=None, stream="iopub"):
@@ -68,6 +75,7 @@ original_start, plugin.IPyNbFile.__init__ = plugin.IPyNbFile.__init__, start_fil
 original_run, plugin.IPyNbCell.runtest = plugin.IPyNbCell.runtest, run_cell
 plugin.IPyNbFile.get_kernel_message = get_kernel_message
 kernel.RunningKernel.await_reply = await_reply
+kernel.RunningKernel.execute_cell_input = execute_cell_input
 
 
 @pytest.hookimpl(trylast=True)

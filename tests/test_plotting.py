@@ -9,7 +9,8 @@ LOGS = {name: np.linspace(1, 2, 10) for name in ("discriminator_loss", "generato
 
 
 @pytest.fixture(autouse=True)
-def close_figures():
+def style_and_clean_up():
+    plotting.use_style()
     yield
     plt.close("all")
 
