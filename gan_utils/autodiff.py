@@ -93,6 +93,28 @@ def input_gradients(function, inputs):
     return _jax_differentiate(lambda x: (keras.ops.sum(function(x)), None), inputs)[1]
 
 
+def gradients_at(function, values):
+    """Value of a scalar function of tensors and its gradients, which can be differentiated once more.
+
+    Args:
+        function: list of tensors -> scalar.
+        values: list of float tensors.
+
+    Returns:
+        `(scalar, gradients)`, one gradient a tensor. For `function = lambda v: v[0] * v[0]` at [3] it is `(9, [6])`.
+
+    Taught in: `06_training_failures`.
+    """
+    if BACKEND == "tensorflow":
+        with tf.GradientTape() as tape:
+            values = [tf.convert_to_tensor(value) for value in values]  # of a variable: what it holds now
+            tape.watch(values)
+            value = function(values)
+        return value, tape.gradient(value, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    (value, _), gradients = _jax_differentiate(lambda v: (function(v), None), list(values))
+    return value, gradients
+
+
 def run_train_step(model, step, *args):
     """Run `step(data) -> logs` the way the backend's trainer calls `train_step`.
 

@@ -117,3 +117,39 @@ def build_frog_discriminator(*, base_filters=32, dropout=0.2, batch_norm=True):
 def _small_normal():
     # Radford et al. 2015, arXiv:1511.06434. A new object each time: Keras warns when one unseeded initialiser is shared.
     return keras.initializers.RandomNormal(0.0, 0.02)
+
+
+def build_classifier(input_shape, *, widths=(48, 96, 192), num_classes=10):
+    """Convolutional classifier whose last hidden layer serves as features of images.
+
+    A stem, then for each width two 3 x 3 convolutions with batch normalisation and ReLU, the first followed by 2 x 2 pooling; a global
+    maximum gives the features, one Dense layer the logits.
+
+    Args:
+        input_shape: shape of one image, `(28, 28, 1)` or `(32, 32, 3)`.
+        widths: channels of each stage; the last one is the number of features. The stem has half of the first.
+        num_classes: number of logits.
+
+    Returns:
+        `keras.Model`: images in [-1, 1] -> logits `(batch, num_classes)`. The layer before the last gives `(batch, widths[-1])`
+        features. The defaults, for colour images of 32 x 32, have 658,546 parameters.
+
+    Taught in: `08_measuring_gans`.
+    """
+    model = keras.Sequential([keras.Input(input_shape)], name="classifier")
+
+    def convolve(filters, pool=False):
+        model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False))
+        if pool:
+            model.add(layers.MaxPooling2D())
+        model.add(layers.BatchNormalization())
+        model.add(layers.ReLU())
+
+    convolve(widths[0] // 2)
+    for width in widths:
+        convolve(width, pool=True)
+        convolve(width)
+    model.add(layers.GlobalMaxPooling2D())
+    # Logits in float32 also where training runs in mixed precision.
+    model.add(layers.Dense(num_classes, dtype="float32"))
+    return model

@@ -9,6 +9,8 @@ from keras import ops
 from gan_utils import autodiff, images, latents, losses
 
 ORDERS = ("discriminator_first", "generator_first")
+LOGS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
+GRADIENT_LOGS = ("discriminator_gradient", "generator_gradient")
 
 
 class GAN(keras.Model):
@@ -42,7 +44,8 @@ class GAN(keras.Model):
         self.latent_dim = generator.input_shape[-1]
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.trackers = [keras.metrics.Mean(name=key) for key in ("discriminator_loss", "generator_loss", "d_real", "d_fake")]
+        self.trackers = [keras.metrics.Mean(name=name) for name in LOGS + GRADIENT_LOGS]
+        self.log_gradients = False
         self.built = True
 
     def compile(
@@ -54,6 +57,8 @@ class GAN(keras.Model):
         penalty=None,
         discriminator_steps=1,
         order="discriminator_first",
+        unrolled_steps=0,
+        log_gradients=False,
         **kwargs,
     ):
         """Configure training.
@@ -65,6 +70,8 @@ class GAN(keras.Model):
             penalty: function `(discriminator, real_images, fake_images, *, seed) -> scalar`, added to D's loss.
             discriminator_steps: D's updates for one update of G; each takes its own part of the data.
             order: `"discriminator_first"` or `"generator_first"`.
+            unrolled_steps: k of an unrolled GAN: G is judged by the D that k further updates would make, see `look_ahead`.
+            log_gradients: also log the length of each network's gradient, `discriminator_gradient` and `generator_gradient`.
             **kwargs: `steps_per_execution`, `jit_compile`, `run_eagerly` of `keras.Model.compile`. `jit_compile` is True on JAX
                 and False on TensorFlow by default: on two CPU cores XLA made convolutional steps two to four times slower.
 
@@ -72,12 +79,15 @@ class GAN(keras.Model):
             ValueError: if an argument does not fit.
         """
         _check_compile(generator_optimizer, discriminator_optimizer, discriminator_steps, order)
+        _check_unrolled_steps(unrolled_steps, discriminator_optimizer)
         self.discriminator_loss, self.generator_loss = losses.get(loss)
         # A Wasserstein critic gives scores, not probabilities: they are logged as they are.
         self.log_scores = loss == "wasserstein"
         self.penalty = penalty
         self.discriminator_steps = discriminator_steps
         self.order = order
+        self.unrolled_steps = unrolled_steps
+        self.log_gradients = log_gradients
         generator_optimizer.build(self.generator.trainable_variables)
         discriminator_optimizer.build(self.discriminator.trainable_variables)
         super().compile(optimizer=generator_optimizer, **{"jit_compile": autodiff.BACKEND == "jax", **kwargs})
@@ -87,7 +97,7 @@ class GAN(keras.Model):
 
     @property
     def metrics(self):
-        return self.trackers
+        return self.trackers if self.log_gradients else self.trackers[: len(LOGS)]
 
     @property
     def non_trainable_variables(self):
@@ -168,7 +178,7 @@ class GAN(keras.Model):
             logs.update(self.discriminator_step(real_images[i * part : (i + 1) * part]))
         if self.order == "discriminator_first":
             logs.update(self.generator_step(real_images[:part]))
-        for tracker in self.trackers:
+        for tracker in self.metrics:
             tracker.update_state(logs[tracker.name])
         return logs
 
@@ -189,23 +199,63 @@ class GAN(keras.Model):
         value, outputs, gradients = autodiff.value_and_gradients(loss, variables)
         self.discriminator_optimizer.apply(gradients, variables)
         d_real, d_fake = (ops.mean(o if self.log_scores else ops.sigmoid(o)) for o in outputs)
-        return {"discriminator_loss": value, "d_real": d_real, "d_fake": d_fake}
+        logs = {"discriminator_loss": value, "d_real": d_real, "d_fake": d_fake}
+        return {**logs, "discriminator_gradient": _length(gradients)} if self.log_gradients else logs
 
     def generator_step(self, real_images):
         """One update of G through a D that stays as it is. Returns the log `generator_loss`."""
         z = latents.sample_latents(ops.shape(real_images)[0], self.latent_dim, seed=self.seed_generator)
 
         def loss():
-            fake_logits = self.discriminator(self.generator(z, training=True), training=True)
+            fake_images = self.generator(z, training=True)
+            discriminator = self.look_ahead(real_images, fake_images) if self.unrolled_steps else self.discriminator
+            fake_logits = discriminator(fake_images, training=True)
             # The families of `losses` judge G by its fakes alone; a loss of your own may compare with the real images.
             compares = self.generator_loss not in [pair[1] for pair in losses.FAMILIES.values()]
-            real_logits = self.discriminator(real_images, training=True) if compares else fake_logits
+            real_logits = discriminator(real_images, training=True) if compares else fake_logits
             return self.generator_loss(real_logits, fake_logits), None
 
         variables = self.generator.trainable_variables
         value, _, gradients = autodiff.value_and_gradients(loss, variables)
         self.generator_optimizer.apply(gradients, variables)
-        return {"generator_loss": value}
+        logs = {"generator_loss": value}
+        return {**logs, "generator_gradient": _length(gradients)} if self.log_gradients else logs
+
+    def look_ahead(self, real_images, fake_images):
+        """The discriminator after `unrolled_steps` further updates on these images; D itself stays as it is.
+
+        Each update is the one that D's optimizer (SGD or Adam) would make next, written as a function: the gradients of D's loss, the
+        averages of Adam, and the new weights. G's loss is differentiated through all of them, because `fake_images` enters each
+        update.
+
+        Args:
+            real_images: `(batch, ...)`, float.
+            fake_images: same shape, as G made them.
+
+        Returns:
+            Function `(images, *, training) -> logits (batch, 1)`.
+
+        Source: Metz et al. 2016, arXiv:1611.02163, equations 7 to 9. Taught in: `06_training_failures`.
+        """
+        network, optimizer = self.discriminator, self.discriminator_optimizer
+        state = [ops.convert_to_tensor(variable) for variable in network.non_trainable_variables]
+
+        def discriminator(weights):
+            return lambda images, training: network.stateless_call(weights, state, images, training=training)[0]
+
+        def loss(weights):
+            judge = discriminator(weights)
+            value = self.discriminator_loss(judge(real_images, training=True), judge(fake_images, training=True))
+            if self.penalty is not None:
+                value += self.penalty(judge, real_images, fake_images, seed=self.seed_generator)
+            return value
+
+        weights = [ops.convert_to_tensor(variable) for variable in network.trainable_variables]
+        averages = _adam_averages(optimizer)
+        for step in range(self.unrolled_steps):
+            _, gradients = autodiff.gradients_at(loss, weights)
+            weights, averages = _next_weights(optimizer, step, weights, gradients, averages)
+        return discriminator(weights)
 
     def sample(self, num_images, *, seed=None):
         """Fake images for newly drawn latents, without training.
@@ -380,6 +430,36 @@ def freeze_guard(*, learning, frozen):
         )
 
 
+def _adam_averages(optimizer):
+    """Adam's running means of the gradients and of their squares, as tensors; empty for SGD."""
+    if isinstance(optimizer, keras.optimizers.SGD):
+        return []
+    pairs = zip(optimizer._momentums, optimizer._velocities)
+    return [(ops.convert_to_tensor(momentum), ops.convert_to_tensor(velocity)) for momentum, velocity in pairs]
+
+
+def _next_weights(optimizer, step, weights, gradients, averages):
+    """What one update would make of the weights, `step` updates from now, without changing a variable."""
+    rate = ops.cast(optimizer.learning_rate, "float32")
+    if isinstance(optimizer, keras.optimizers.SGD):
+        return [weight - rate * gradient for weight, gradient in zip(weights, gradients)], averages
+    count = ops.cast(ops.convert_to_tensor(optimizer.iterations) + step + 1, "float32")
+    rate = rate * ops.sqrt(1.0 - optimizer.beta_2**count) / (1.0 - optimizer.beta_1**count)
+    new_weights, new_averages = [], []
+    for weight, gradient, (momentum, velocity) in zip(weights, gradients, averages):
+        momentum = momentum + (1.0 - optimizer.beta_1) * (gradient - momentum)
+        velocity = velocity + (1.0 - optimizer.beta_2) * (ops.square(gradient) - velocity)
+        # The slope of the root at zero is infinite: the small constant keeps weights without a gradient from giving NaN.
+        new_weights.append(weight - rate * momentum / (ops.sqrt(velocity + 1e-20) + optimizer.epsilon))
+        new_averages.append((momentum, velocity))
+    return new_weights, new_averages
+
+
+def _length(gradients):
+    """Euclidean length of all gradients together."""
+    return ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))
+
+
 def gradient_weights(network):
     """Copies of all weights of a network that gradients can train, frozen or not, as a list of NumPy arrays."""
     # `trainable_weights` would leave out what a flag has frozen, which is just what the guard looks for.
@@ -459,4 +539,21 @@ def _check_compile(generator_optimizer, discriminator_optimizer, discriminator_s
     if order not in ORDERS:
         raise ValueError(
             f"order is {order!r}. It must be one of {', '.join(map(repr, ORDERS))}. The common one is {ORDERS[0]!r}."
+        )
+
+
+def _check_unrolled_steps(unrolled_steps, optimizer):
+    if not isinstance(unrolled_steps, int) or unrolled_steps < 0:
+        raise ValueError(
+            f"unrolled_steps is {unrolled_steps!r}. It must be an int of at least 0. "
+            "Use 0 for a GAN, 5 for an unrolled GAN of moderate cost."
+        )
+    plain = type(optimizer) in (keras.optimizers.SGD, keras.optimizers.Adam)
+    settings = ("momentum", "amsgrad", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema")
+    extras = [name for name in settings if getattr(optimizer, name, None)]
+    if unrolled_steps and (not plain or extras):
+        raise ValueError(
+            f"unrolled_steps={unrolled_steps} received the discriminator optimizer {optimizer.name!r} with {extras or 'its own rule'}. "
+            "The look-ahead knows the updates of plain SGD and of plain Adam. "
+            "Use keras.optimizers.Adam(2e-4, beta_1=0.5) or keras.optimizers.SGD(0.01) without further settings."
         )
