@@ -121,7 +121,7 @@ def _check_clouds(x, y, bandwidths, smallest):
     x, y = (ops.convert_to_tensor(cloud, "float32") for cloud in (x, y))
     bandwidths = [float(width) for width in np.ravel(bandwidths)]
     enough = all(cloud.ndim >= 1 and (cloud.shape[0] is None or cloud.shape[0] >= smallest) for cloud in (x, y))
-    if not enough or x.shape[1:] != y.shape[1:] or not bandwidths or not min(bandwidths) > 0.0:
+    if not enough or x.shape[1:] != y.shape[1:] or not bandwidths or not all(width > 0.0 for width in bandwidths):
         raise ValueError(
             f"The distance received clouds of shape {tuple(x.shape)} and {tuple(y.shape)} and bandwidths {bandwidths}. "
             f"It expects two clouds of one inner shape with at least {smallest} samples each, and positive bandwidths. "

@@ -89,6 +89,24 @@ def check(claim, holds):
     print(f"{claim}: True")
 
 
+def print_scores(table):
+    """Print what `features.evaluate` measured, one row a generator.
+
+    Args:
+        table: mapping from a generator's name to its scores.
+    """
+    width = max(len(name) for name in table)
+    print(f"{'':{width}}  kernel distance  (95 % interval)    Fréchet  precision  recall  nearest is training  modes")
+    for name, scores in table.items():
+        interval = f"({scores['kernel_low']:.3f} to {scores['kernel_high']:.3f})"
+        nearest = f"{scores['nearest_train']:.3f} (new: {scores['nearest_expected']:.3f})"
+        modes = f"{scores['covered_classes']:.0f}" if "covered_classes" in scores else "-"
+        print(
+            f"{name:{width}}  {scores['kernel_distance']:15.3f}  {interval:18}  {scores['frechet_distance']:8.2f}"
+            f"  {scores['precision']:9.2f}  {scores['recall']:6.2f}  {nearest:19}  {modes:>5}"
+        )
+
+
 def check_answer(answer, expected, *, hint, tolerance=1e-3):
     """Tell a student whether the answer to an exercise is right.
 

@@ -1,6 +1,7 @@
 """Numbers that judge samples without a person looking at them."""
 
 import numpy as np
+from scipy import stats
 from scipy.spatial import cKDTree
 
 
@@ -37,6 +38,156 @@ def covered_modes(points, centers, *, radius):
     return int((counts >= 0.2 * len(points) / len(centers)).sum()), float(good.mean())
 
 
+def covered_classes(probabilities, *, confidence=0.9):
+    """Modes counted by a classifier: how many classes a generator reaches, and the share of its clear samples.
+
+    A sample is clear when the classifier gives one class at least `confidence`. A class is covered when at least a fifth of its
+    fair share of all samples, `0.2 * n / num_classes`, are clear and belong to it.
+
+    Args:
+        probabilities: `(n, num_classes)`, float, of a classifier; the rows add up to 1.
+        confidence: in (0, 1).
+
+    Returns:
+        `(covered, clear_share)`: an int in 0..num_classes and a float in [0, 1].
+
+    Raises:
+        ValueError: if the rows are no probabilities.
+
+    Source: the count of Metz et al. 2016, arXiv:1611.02163, section 3.3, with a threshold as in `covered_modes`. Taught in:
+    `06_training_failures`.
+    """
+    probabilities = np.asarray(probabilities)
+    if probabilities.ndim != 2 or not len(probabilities) or not np.allclose(probabilities.sum(axis=1), 1.0, atol=1e-3):
+        raise ValueError(
+            f"covered_classes() received an array of shape {probabilities.shape} whose rows do not all add up to 1. "
+            "It expects probabilities (n, num_classes), n at least 1. "
+            "Use features.classify(images, name), or a softmax of the logits."
+        )
+    n, num_classes = probabilities.shape
+    clear = probabilities.max(axis=1) >= confidence
+    counts = np.bincount(probabilities.argmax(axis=1)[clear], minlength=num_classes)
+    return int((counts >= 0.2 * n / num_classes).sum()), float(clear.mean())
+
+
+def frechet_distance(real_features, fake_features):
+    """Fréchet distance of two Gaussians: `|m_r - m_f|^2 + tr(C_r + C_f - 2 (C_r C_f)^(1/2))`.
+
+    The Gaussians have the means and covariances of the features. The estimate is biased: with fewer samples it is larger, also
+    for equal distributions. With Inception features it is the FID.
+
+    Args:
+        real_features: `(n, d)`, float, n at least 2.
+        fake_features: `(m, d)`, float, m at least 2.
+
+    Returns:
+        A float, at least 0 up to rounding. Between N(0, 1) and N(3, 4) it is `9 + (2 - 1)^2 = 10`.
+
+    Raises:
+        ValueError: if the features do not fit.
+
+    Source: Heusel et al. 2017, arXiv:1706.08500, equation 6. Taught in: `08_measuring_gans`.
+    """
+    real, fake = _check_features("frechet_distance()", real_features, fake_features, smallest=2)
+    real_covariance, fake_covariance = (np.atleast_2d(np.cov(features, rowvar=False)) for features in (real, fake))
+    # tr((A B)^(1/2)) is the sum of the roots of the eigenvalues of the symmetric matrix A^(1/2) B A^(1/2): no complex numbers, and
+    # no trouble with fewer samples than features.
+    values, vectors = np.linalg.eigh(real_covariance)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    mixed = np.linalg.eigvalsh(root @ fake_covariance @ root)
+    shift = np.sum((real.mean(axis=0) - fake.mean(axis=0)) ** 2)
+    return float(shift + np.trace(real_covariance + fake_covariance) - 2.0 * np.sum(np.sqrt(np.maximum(mixed, 0.0))))
+
+
+def kernel_distance(real_features, fake_features, *, num_subsets=10, seed=0):
+    """Kernel distance: unbiased squared maximum mean discrepancy with the kernel `(x . y / d + 1)^3`.
+
+    With Inception features it is the KID. The interval is Student's, 95 %, from the spread of the same estimate over
+    `num_subsets` parts of the samples that share no sample.
+
+    Args:
+        real_features: `(n, d)`, float, n at least `2 * num_subsets`.
+        fake_features: `(m, d)`, float, m at least `2 * num_subsets`.
+        num_subsets: parts for the interval, at least 2.
+        seed: of the split into parts.
+
+    Returns:
+        `(estimate, low, high)`, floats. For equal distributions the estimate is 0 on average, so it can be negative.
+
+    Raises:
+        ValueError: if the features do not fit, or there are too few for the parts.
+
+    Source: Binkowski et al. 2018, arXiv:1801.01401, section 4. Differs from the paper: all samples make the estimate, and the
+    subsets, which are disjoint here so that the interval is valid, only the interval. Taught in: `08_measuring_gans`.
+    """
+    if not isinstance(num_subsets, int) or num_subsets < 2:
+        raise ValueError(
+            f"kernel_distance() received num_subsets={num_subsets!r}. It must be an int of at least 2. "
+            "Use 10: each part needs two samples of each set."
+        )
+    real, fake = _check_features("kernel_distance()", real_features, fake_features, smallest=2 * num_subsets)
+    random = np.random.default_rng(seed)
+    real, fake = random.permutation(real), random.permutation(fake)
+    pairs = zip(np.array_split(real, num_subsets), np.array_split(fake, num_subsets))
+    parts = [_polynomial_mmd(*pair) for pair in pairs]
+    half = stats.t.ppf(0.975, num_subsets - 1) * np.std(parts, ddof=1) / np.sqrt(num_subsets)
+    estimate = _polynomial_mmd(real, fake)
+    return estimate, estimate - half, estimate + half
+
+
+def precision_recall(real_features, fake_features, *, num_neighbors=3):
+    """Precision: share of fakes inside the region of the real samples. Recall: share of real samples inside the region of the fakes.
+
+    The region of a set is the union of the balls around its samples that reach to the k-th nearest other sample of the set.
+
+    Args:
+        real_features: `(n, d)`, float, n above `num_neighbors`.
+        fake_features: `(m, d)`, float, m above `num_neighbors`; use n = m, the regions grow with fewer samples.
+        num_neighbors: k.
+
+    Returns:
+        `(precision, recall)`, floats in [0, 1].
+
+    Raises:
+        ValueError: if the features do not fit, or `num_neighbors` is below 1.
+
+    Source: Kynkäänniemi et al. 2019, arXiv:1904.06991, equations 1 and 2. Taught in: `08_measuring_gans`.
+    """
+    if not isinstance(num_neighbors, int) or num_neighbors < 1:
+        raise ValueError(
+            f"precision_recall() received num_neighbors={num_neighbors!r}. It must be an int of at least 1. The paper uses 3."
+        )
+    real, fake = _check_features("precision_recall()", real_features, fake_features, smallest=num_neighbors + 1)
+    return _share_inside(fake, real, num_neighbors), _share_inside(real, fake, num_neighbors)
+
+
+def memorization_test(fakes, train, held_out):
+    """Test for copies: do fakes lie nearer to the training images than new images would?
+
+    The nearest real image of each fake is looked up among training and held-out images together. New images know no difference, so
+    a share of `n_train / (n_train + n_held_out)` of them has a training image nearest. A generator that copies has more.
+
+    Args:
+        fakes: `(n, ...)`, float.
+        train: `(n_train, ...)`, float: what the generator was trained on.
+        held_out: `(n_held_out, ...)`, float: of the same distribution, never trained on.
+
+    Returns:
+        `(share, expected, p_value)`: share of fakes whose nearest real image is a training image, the share of new images, and the
+        one-sided p-value of a binomial test, all in [0, 1].
+
+    Raises:
+        ValueError: if the shapes differ or a set is empty.
+
+    Taught in: `08_measuring_gans`.
+    """
+    train_distances, held_out_distances = (nearest_neighbors(fakes, references)[1] for references in (train, held_out))
+    nearer = int(np.sum(train_distances < held_out_distances))
+    expected = len(train) / (len(train) + len(held_out))
+    p_value = stats.binomtest(nearer, len(fakes), expected, alternative="greater").pvalue
+    return nearer / len(fakes), expected, float(p_value)
+
+
 def nearest_neighbors(samples, references):
     """The most similar reference of each sample, by Euclidean distance between all pixels.
 
@@ -60,11 +211,60 @@ def nearest_neighbors(samples, references):
             "Both must hold at least one item, of one shape. "
             "Reshape one of them, or check the slice that made it."
         )
-    references = references.reshape(len(references), -1)
-    indices, distances = [], []
-    for sample in samples.reshape(len(samples), -1):
-        # One row at a time: exact, and no n x m matrix in memory.
-        squared = np.square(references - sample).sum(axis=1)
-        indices.append(squared.argmin())
-        distances.append(np.sqrt(squared.min()))
-    return np.array(indices), np.array(distances, "float32")
+    samples, references = (array.reshape(len(array), -1).astype("float32", copy=False) for array in (samples, references))
+    indices = []
+    squares = np.square(references).sum(axis=1)
+    for part in _parts(samples, len(references)):
+        # The length of the sample itself is left out: it does not change which reference is nearest.
+        indices.append((squares - 2.0 * part @ references.T).argmin(axis=1))
+    indices = np.concatenate(indices)
+    # Once more without the rounding of the sum above, so that a copy has distance 0.
+    return indices, np.linalg.norm(samples - references[indices], axis=1)
+
+
+def _polynomial_mmd(x, y):
+    """Unbiased squared MMD with the kernel `(x . y / d + 1)^3`."""
+
+    def total(a, b):
+        return sum(np.sum((part @ b.T / a.shape[1] + 1.0) ** 3) for part in _parts(a, len(b)))
+
+    def itself(a):
+        return np.sum((np.sum(a * a, axis=1) / a.shape[1] + 1.0) ** 3)
+
+    n, m = len(x), len(y)
+    within = (total(x, x) - itself(x)) / (n * (n - 1)) + (total(y, y) - itself(y)) / (m * (m - 1))
+    return float(within - 2.0 * total(x, y) / (n * m))
+
+
+def _share_inside(points, region, num_neighbors):
+    """Share of points inside the union of balls around `region` that reach to the k-th nearest other sample."""
+    # The nearest sample of the region to itself is itself: index k counts k others.
+    radii = np.concatenate(
+        [np.partition(_squared_distances(part, region), num_neighbors, axis=1)[:, num_neighbors] for part in _parts(region)]
+    )
+    # Rounding must not push a copy out of a ball of radius 0.
+    radii = radii + 1e-9 * np.mean(np.sum(region * region, axis=1))
+    return float(np.mean(np.concatenate([(_squared_distances(part, region) <= radii).any(axis=1) for part in _parts(points)])))
+
+
+def _squared_distances(x, y):
+    squares = np.sum(x * x, axis=1)[:, None] + np.sum(y * y, axis=1)
+    return np.maximum(squares - 2.0 * x @ y.T, 0.0)
+
+
+def _parts(array, columns=5000):
+    """Consecutive rows, few enough that a matrix with this many columns stays near 40 MB in float64."""
+    rows = max(1, 5_000_000 // columns)
+    return [array[i : i + rows] for i in range(0, len(array), rows)]
+
+
+def _check_features(caller, real, fake, *, smallest):
+    real, fake = np.asarray(real, "float64"), np.asarray(fake, "float64")
+    fits = real.ndim == 2 and fake.ndim == 2 and real.shape[1:] == fake.shape[1:] and real.shape[1] > 0
+    if not fits or min(len(real), len(fake)) < smallest or not (np.isfinite(real).all() and np.isfinite(fake).all()):
+        raise ValueError(
+            f"{caller} received features of shape {real.shape} and {fake.shape}. "
+            f"It expects finite features (n, d) of one d, at least {smallest} of each. "
+            "Make both with features.extract() of one network; look for NaN in the images if the shapes are right."
+        )
+    return real, fake

@@ -1,5 +1,8 @@
+import time
+
 import numpy as np
 import pytest
+from scipy import linalg, ndimage, stats
 
 from gan_utils import data, metrics
 
@@ -51,3 +54,210 @@ def test_a_copy_has_distance_zero():
 def test_nearest_neighbors_refuses_what_does_not_fit(shapes):
     with pytest.raises(ValueError, match="at least one item"):
         metrics.nearest_neighbors(np.zeros(shapes[0]), np.zeros(shapes[1]))
+
+
+def test_nearest_neighbors_of_many_parts_are_those_of_one(monkeypatch):
+    random = np.random.default_rng(0)
+    samples, references = random.normal(size=(40, 5)).astype("float32"), random.normal(size=(60, 5)).astype("float32")
+    whole = metrics.nearest_neighbors(samples, references)
+    monkeypatch.setattr(metrics, "_parts", lambda array, columns=0: [array[i : i + 7] for i in range(0, len(array), 7)])
+    for part, expected in zip(metrics.nearest_neighbors(samples, references), whole):
+        np.testing.assert_array_equal(part, expected)
+
+
+# Classes counted by a classifier
+
+
+def one_hot(labels, confidence=1.0):
+    probabilities = np.full((len(labels), 10), (1 - confidence) / 9)
+    probabilities[np.arange(len(labels)), labels] = confidence
+    return probabilities
+
+
+def test_covered_classes_counts_clear_classes():
+    labels = np.arange(200) % 10
+    assert metrics.covered_classes(one_hot(labels)) == (10, 1.0)
+    assert metrics.covered_classes(one_hot(labels % 3)) == (3, 1.0)
+    assert metrics.covered_classes(one_hot(labels, confidence=0.8)) == (0, 0.0)
+    stray = np.zeros(1000, int)
+    stray[:19] = 1  # below a fifth of the fair share of 100
+    assert metrics.covered_classes(one_hot(stray))[0] == 1
+
+
+@pytest.mark.parametrize("probabilities", [np.zeros((0, 10)), np.ones((5, 10)), np.ones(10) / 10, np.full((2, 10), np.nan)])
+def test_covered_classes_refuses_what_is_no_probability(probabilities):
+    with pytest.raises(ValueError, match="It expects probabilities"):
+        metrics.covered_classes(probabilities)
+
+
+# Fréchet distance
+
+
+def test_frechet_distance_is_the_closed_form_on_a_line():
+    # Scaled so that mean and deviation of the samples are exactly 0, 1 and 3, 2.
+    x = np.random.default_rng(0).normal(size=500)
+    x = (x - x.mean()) / x.std(ddof=1)
+    assert metrics.frechet_distance(x[:, None], (3 + 2 * x)[:, None]) == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize("n", [200, 5])  # more and fewer samples than features
+def test_frechet_distance_is_that_of_scipys_matrix_root(n):
+    random = np.random.default_rng(1)
+    x, y = random.normal(size=(n, 8)) @ random.normal(size=(8, 8)), 0.3 + random.normal(size=(n, 8))
+    a, b = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
+    with np.errstate(all="ignore"):
+        root = np.real(linalg.sqrtm(a @ b))
+    expected = np.sum((x.mean(0) - y.mean(0)) ** 2) + np.trace(a + b - 2 * root)
+    assert metrics.frechet_distance(x, y) == pytest.approx(expected, rel=1e-4)
+
+
+def test_frechet_distance_of_a_set_with_itself_is_zero_and_falls_with_n():
+    random = np.random.default_rng(2)
+    x = random.normal(size=(300, 16))
+    assert abs(metrics.frechet_distance(x, x)) < 1e-8
+    values = [metrics.frechet_distance(random.normal(size=(n, 16)), random.normal(size=(n, 16))) for n in (50, 200, 800, 3200)]
+    assert values == sorted(values, reverse=True) and values[-1] > 0
+
+
+# Kernel distance
+
+
+def naive_kernel_distance(x, y):
+    def kernel(a, b):
+        return (np.dot(a, b) / len(a) + 1) ** 3
+
+    xx = np.mean([kernel(a, b) for i, a in enumerate(x) for j, b in enumerate(x) if i != j])
+    yy = np.mean([kernel(a, b) for i, a in enumerate(y) for j, b in enumerate(y) if i != j])
+    return xx + yy - 2 * np.mean([kernel(a, b) for a in x for b in y])
+
+
+def test_kernel_distance_is_the_naive_double_loop():
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(40, 6)), 0.4 + random.normal(size=(30, 6))
+    estimate, low, high = metrics.kernel_distance(x, y, num_subsets=5)
+    assert estimate == pytest.approx(naive_kernel_distance(x, y))
+    assert low < estimate < high
+
+
+def test_kernel_distance_of_equal_distributions_is_zero_on_average_and_within_the_interval():
+    random = np.random.default_rng(0)
+    results = np.array([metrics.kernel_distance(random.normal(size=(200, 8)), random.normal(size=(200, 8))) for _ in range(200)])
+    estimates, lows, highs = results.T
+    assert abs(estimates.mean()) < 3 * estimates.std() / np.sqrt(200)
+    assert np.mean((lows <= 0) & (0 <= highs)) >= 0.93
+    assert (estimates < 0).any()
+
+
+def test_the_interval_holds_the_true_distance_at_its_level():
+    random = np.random.default_rng(1)
+
+    def draw(n):
+        return random.normal(size=(n, 4)), 0.5 + random.normal(size=(n, 4))
+
+    true = np.mean([metrics.kernel_distance(*draw(4000), num_subsets=2)[0] for _ in range(10)])
+    results = np.array([metrics.kernel_distance(*draw(300)) for _ in range(200)])
+    assert np.mean((results[:, 1] <= true) & (true <= results[:, 2])) >= 0.9
+
+
+def test_the_split_of_the_interval_follows_its_seed():
+    x, y = np.random.default_rng(0).normal(size=(2, 60, 4))
+    assert metrics.kernel_distance(x, y, seed=1) == metrics.kernel_distance(x, y, seed=1)
+    assert metrics.kernel_distance(x, y, seed=1)[1] != metrics.kernel_distance(x, y, seed=2)[1]
+
+
+def test_distances_grow_with_noise_and_blur():
+    digits = data.load_mnist("test")[0][:1000]
+    other = data.load_mnist("test")[0][1000:2000].reshape(1000, -1)[:, ::7]
+    noise = np.random.default_rng(0).normal(size=digits.shape)
+    noisy = [digits + sigma * noise for sigma in (0.0, 0.2, 0.4, 0.8)]
+    blurred = [ndimage.gaussian_filter(digits, (0, sigma, sigma, 0)) for sigma in (0.0, 0.7, 1.4, 2.8)]
+    for worse in (noisy, blurred):
+        features = [images.reshape(1000, -1)[:, ::7] for images in worse]
+        for distance in (metrics.frechet_distance, lambda a, b: metrics.kernel_distance(a, b)[0]):
+            values = [distance(other, f) for f in features]
+            assert values == sorted(values) and values[-1] > 2 * values[0]
+
+
+# Precision and recall
+
+
+def naive_share_inside(points, region, k):
+    radii = [np.sort(np.linalg.norm(region - center, axis=1))[k] for center in region]
+    return np.mean([any(np.linalg.norm(point - c) <= r for c, r in zip(region, radii)) for point in points])
+
+
+def test_precision_and_recall_are_the_naive_form():
+    random = np.random.default_rng(0)
+    real, fake = random.normal(size=(60, 3)), 0.5 + 1.3 * random.normal(size=(60, 3))
+    precision, recall = metrics.precision_recall(real, fake, num_neighbors=2)
+    assert precision == pytest.approx(naive_share_inside(fake, real, 2))
+    assert recall == pytest.approx(naive_share_inside(real, fake, 2))
+    assert precision != recall
+
+
+def test_precision_falls_for_strays_and_recall_for_a_missing_half():
+    random = np.random.default_rng(0)
+    real = random.normal(size=(500, 2)) + 20 * (np.arange(500) % 2)[:, None]
+    same = random.normal(size=(500, 2)) + 20 * (np.arange(500) % 2)[:, None]
+    half = random.normal(size=(500, 2))
+    strays = np.concatenate([same[:250], random.uniform(-300, -100, size=(250, 2))])
+    assert min(metrics.precision_recall(real, same)) > 0.9
+    precision, recall = metrics.precision_recall(real, half)
+    assert precision > 0.9 and recall == pytest.approx(0.5, abs=0.05)
+    precision, recall = metrics.precision_recall(real, strays)
+    assert precision == pytest.approx(0.5, abs=0.05) and recall > 0.9
+
+
+def test_equal_sets_have_precision_and_recall_one_even_when_all_samples_are_equal():
+    features = np.random.default_rng(0).normal(size=(50, 4))
+    assert metrics.precision_recall(features, features) == (1.0, 1.0)
+    same = np.full((10, 3), 0.1)
+    assert metrics.precision_recall(same, same) == (1.0, 1.0)
+
+
+# Memorisation
+
+
+def test_memorization_test_catches_copies_and_spares_new_points():
+    random = np.random.default_rng(0)
+    train, held_out = random.normal(size=(800, 6)), random.normal(size=(200, 6))
+    share, expected, p_value = metrics.memorization_test(train[:100] + 1e-3, train, held_out)
+    assert (share, expected) == (1.0, 0.8) and p_value == pytest.approx(stats.binom.sf(99, 100, 0.8))
+    p_values = [metrics.memorization_test(random.normal(size=(100, 6)), train, held_out)[2] for _ in range(20)]
+    assert sum(p < 0.05 for p in p_values) <= 4
+
+
+# Time and bad input
+
+
+def test_five_thousand_samples_take_at_most_twenty_seconds():
+    real, fake = np.random.default_rng(0).normal(size=(2, 5000, 192)).astype("float32")
+    began = time.perf_counter()
+    metrics.kernel_distance(real, fake)
+    metrics.frechet_distance(real, fake)
+    metrics.precision_recall(real, fake)
+    metrics.nearest_neighbors(real, fake)
+    assert time.perf_counter() - began <= 20
+
+
+@pytest.mark.parametrize("function", [metrics.frechet_distance, metrics.kernel_distance, metrics.precision_recall])
+@pytest.mark.parametrize(
+    "real, fake",
+    [
+        (np.zeros((50, 3)), np.zeros((50, 4))),
+        (np.zeros((50, 3)), np.zeros((1, 3))),
+        (np.zeros(50), np.zeros(50)),
+        (np.zeros((50, 3)), np.full((50, 3), np.inf)),
+    ],
+)
+def test_features_that_do_not_fit_are_refused(function, real, fake):
+    with pytest.raises(ValueError, match="It expects finite features"):
+        function(real, fake)
+
+
+def test_settings_that_do_not_fit_are_refused():
+    features = np.random.default_rng(0).normal(size=(50, 3))
+    with pytest.raises(ValueError, match="num_subsets=1"):
+        metrics.kernel_distance(features, features, num_subsets=1)
+    with pytest.raises(ValueError, match="num_neighbors=0"):
+        metrics.precision_recall(features, features, num_neighbors=0)

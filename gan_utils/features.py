@@ -1,0 +1,165 @@
+"""Features of images from the course's own classifiers, and one call that measures a generator with them."""
+
+import hashlib
+
+import keras
+import numpy as np
+
+from gan_utils import data, metrics, networks
+
+CLASSIFIERS = {
+    "digits": {
+        "input_shape": (28, 28, 1),
+        "widths": (16, 32, 64),
+        "sha256": "",
+    },
+    "cifar10": {
+        "input_shape": (32, 32, 3),
+        "widths": (48, 96, 192),
+        "sha256": "",
+    },
+}
+DATASETS = {"digits": (data.load_mnist, "digits"), "frogs": (data.load_frogs, "cifar10")}
+NUM_REFERENCES = 5000
+
+
+def load_classifier(name):
+    """One of the course's two classifiers, trained by `benchmarks/train_feature_networks.py`.
+
+    Args:
+        name: `"digits"` (MNIST, 64 features) or `"cifar10"` (all ten classes, 192 features; frogs are class 6).
+
+    Returns:
+        `keras.Model`: images in [-1, 1] -> `[features (batch, d), logits (batch, 10)]`.
+
+    Raises:
+        ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
+
+    Taught in: `08_measuring_gans`.
+    """
+    if name not in CLASSIFIERS:
+        raise ValueError(
+            f"load_classifier() received {name!r}. It must be one of {', '.join(map(repr, CLASSIFIERS))}. "
+            "Frogs are judged by 'cifar10'."
+        )
+    settings = CLASSIFIERS[name]
+    path = data.find_folder() / f"{name}_classifier.weights.h5"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"The bundled file {path.name} is missing in {path.parent.name}/. "
+            "The metrics expect the trained classifiers of the repository's data folder. "
+            "Get them again with: git checkout -- data"
+        )
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != settings["sha256"]:
+        raise ValueError(
+            f"The classifier {path.name} is damaged: its SHA-256 is {found}. "
+            f"Expected is {settings['sha256']}. "
+            "Get the file again with: git checkout -- data"
+        )
+    network = networks.build_classifier(settings["input_shape"], widths=settings["widths"])
+    network.load_weights(path)
+    return keras.Model(network.inputs, [network.layers[-2].output, network.output], name=f"{name}_classifier")
+
+
+def extract(network, images):
+    """Features of images.
+
+    Args:
+        network: any `keras.Model` on images; of several outputs the first is taken. For Inception features give
+            `keras.applications.InceptionV3` without its top and with average pooling, behind a resizing layer.
+        images: `(n, height, width, channels)`, float in [-1, 1].
+
+    Returns:
+        NumPy array `(n, d)`, float32.
+
+    Raises:
+        ValueError: if the images do not fit the network.
+
+    Taught in: `08_measuring_gans`.
+    """
+    return _run(network, images)[0]
+
+
+def classify(images, name):
+    """Probabilities of the ten classes from one of the course's classifiers.
+
+    Args:
+        images: `(n, height, width, channels)`, float in [-1, 1].
+        name: as in `load_classifier`.
+
+    Returns:
+        NumPy array `(n, 10)`, float32; the rows add up to 1.
+
+    Raises:
+        ValueError: if the images do not fit.
+
+    Taught in: `06_training_failures`.
+    """
+    return keras.ops.convert_to_numpy(keras.ops.softmax(_run(load_classifier(name), images)[1]))
+
+
+def evaluate(fake_images, dataset):
+    """The course's measurement of a generator: fakes against 5,000 training images, in features of the course's classifier.
+
+    Args:
+        fake_images: `(n, height, width, channels)`, float in [-1, 1], n at least 20. Only results of one n may be compared.
+        dataset: `"digits"` or `"frogs"`.
+
+    Returns:
+        Mapping to floats: `kernel_distance` with its 95 % interval `kernel_low`, `kernel_high`; `frechet_distance`; `precision`,
+        `recall`; `nearest_train` and `nearest_expected`, the first two results of `metrics.memorization_test` on pixels; for digits
+        also `covered_classes`.
+
+    Raises:
+        ValueError: for an unknown data set, or images that do not fit.
+
+    Taught in: `08_measuring_gans`.
+    """
+    if dataset not in DATASETS:
+        raise ValueError(
+            f"evaluate() received the data set {dataset!r}. It must be one of {', '.join(map(repr, DATASETS))}. "
+            "For other images call features.extract() and the functions of metrics."
+        )
+    load, name = DATASETS[dataset]
+    (train, _), (held_out, _) = load("train"), load("test")
+    network = load_classifier(name)
+    fake_features, fake_logits = _run(network, fake_images)[:2]
+    real_features = extract(network, train[:NUM_REFERENCES])
+    kernel, low, high = metrics.kernel_distance(real_features, fake_features)
+    # The regions of precision and recall grow with fewer samples, so both sets have one size.
+    precision, recall = metrics.precision_recall(real_features[: len(fake_features)], fake_features[:NUM_REFERENCES])
+    share, expected, _ = metrics.memorization_test(fake_images, train, held_out)
+    scores = {
+        "kernel_distance": kernel,
+        "kernel_low": low,
+        "kernel_high": high,
+        "frechet_distance": metrics.frechet_distance(real_features, fake_features),
+        "precision": precision,
+        "recall": recall,
+        "nearest_train": share,
+        "nearest_expected": expected,
+    }
+    if dataset == "digits":
+        probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(fake_logits))
+        scores["covered_classes"] = float(metrics.covered_classes(probabilities)[0])
+    return scores
+
+
+def _run(network, images):
+    """All outputs of a network for images, as NumPy arrays, 250 images at a time."""
+    images = np.asarray(images, "float32")
+    expected = tuple(network.input_shape[1:])
+    fits = images.ndim == 4 and len(images) and all(b in (None, a) for a, b in zip(images.shape[1:], expected))
+    if not fits or np.abs(images).max() > 1.0001 or not np.isfinite(images).all():
+        raise ValueError(
+            f"The network {network.name!r} received images of shape {images.shape}. "
+            f"It expects (n, {', '.join(map(str, expected))}), n at least 1, finite and in [-1, 1]. "
+            "Use images.normalize() on uint8 pixels, np.clip(images, -1, 1) on a generator without tanh."
+        )
+    parts = []
+    for i in range(0, len(images), 250):
+        outputs = network(images[i : i + 250], training=False)
+        outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        parts.append([keras.ops.convert_to_numpy(output) for output in outputs])
+    return [np.concatenate(output) for output in zip(*parts)]
