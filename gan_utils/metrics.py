@@ -90,8 +90,8 @@ def frechet_distance(real_features, fake_features):
     """
     real, fake = _check_features("frechet_distance()", real_features, fake_features, smallest=2)
     real_covariance, fake_covariance = (np.atleast_2d(np.cov(features, rowvar=False)) for features in (real, fake))
-    # tr((A B)^(1/2)) is the sum of the roots of the eigenvalues of the symmetric matrix A^(1/2) B A^(1/2): no complex numbers, and
-    # no trouble with fewer samples than features.
+    # tr((A B)^(1/2)) is the sum of the roots of the eigenvalues of the symmetric matrix A^(1/2) B A^(1/2): no complex numbers,
+    # and no trouble with fewer samples than features.
     values, vectors = np.linalg.eigh(real_covariance)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
     mixed = np.linalg.eigvalsh(root @ fake_covariance @ root)
@@ -136,7 +136,7 @@ def kernel_distance(real_features, fake_features, *, num_subsets=10, seed=0):
 
 
 def precision_recall(real_features, fake_features, *, num_neighbors=3):
-    """Precision: share of fakes inside the region of the real samples. Recall: share of real samples inside the region of the fakes.
+    """Precision: share of fakes inside the region of the real samples. Recall: share of real samples inside that of the fakes.
 
     The region of a set is the union of the balls around its samples that reach to the k-th nearest other sample of the set.
 
@@ -164,8 +164,9 @@ def precision_recall(real_features, fake_features, *, num_neighbors=3):
 def memorization_test(fakes, train, held_out):
     """Test for copies: do fakes lie nearer to the training images than new images would?
 
-    The nearest real image of each fake is looked up among training and held-out images together. New images know no difference, so
-    a share of `n_train / (n_train + n_held_out)` of them has a training image nearest. A generator that copies has more.
+    The nearest real image of each fake is looked up among training and held-out images together. New images know no
+    difference, so a share of `n_train / (n_train + n_held_out)` of them has a training image nearest. A generator that copies
+    has more.
 
     Args:
         fakes: `(n, ...)`, float.
@@ -173,8 +174,8 @@ def memorization_test(fakes, train, held_out):
         held_out: `(n_held_out, ...)`, float: of the same distribution, never trained on.
 
     Returns:
-        `(share, expected, p_value)`: share of fakes whose nearest real image is a training image, the share of new images, and the
-        one-sided p-value of a binomial test, all in [0, 1].
+        `(share, expected, p_value)`: share of fakes whose nearest real image is a training image, the share of new images, and
+        the one-sided p-value of a binomial test, all in [0, 1].
 
     Raises:
         ValueError: if the shapes differ or a set is empty.

@@ -122,8 +122,8 @@ def _small_normal():
 def build_classifier(input_shape, *, widths=(48, 96, 192), num_classes=10):
     """Convolutional classifier whose last hidden layer serves as features of images.
 
-    A stem, then for each width two 3 x 3 convolutions with batch normalisation and ReLU, the first followed by 2 x 2 pooling; a global
-    maximum gives the features, one Dense layer the logits.
+    A stem, then for each width two 3 x 3 convolutions with batch normalisation and ReLU, the first followed by 2 x 2 pooling; a
+    global maximum gives the features, one Dense layer the logits.
 
     Args:
         input_shape: shape of one image, `(28, 28, 1)` or `(32, 32, 3)`.

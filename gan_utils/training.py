@@ -224,9 +224,9 @@ class GAN(keras.Model):
     def look_ahead(self, real_images, fake_images):
         """The discriminator after `unrolled_steps` further updates on these images; D itself stays as it is.
 
-        Each update is the one that D's optimizer (SGD or Adam) would make next, written as a function: the gradients of D's loss, the
-        averages of Adam, and the new weights. G's loss is differentiated through all of them, because `fake_images` enters each
-        update.
+        Each update is the one that D's optimizer (SGD or Adam) would make next, written as a function: the gradients of D's
+        loss, the averages of Adam, and the new weights. G's loss is differentiated through all of them, because `fake_images`
+        enters each update.
 
         Args:
             real_images: `(batch, ...)`, float.
@@ -553,7 +553,8 @@ def _check_unrolled_steps(unrolled_steps, optimizer):
     extras = [name for name in settings if getattr(optimizer, name, None)]
     if unrolled_steps and (not plain or extras):
         raise ValueError(
-            f"unrolled_steps={unrolled_steps} received the discriminator optimizer {optimizer.name!r} with {extras or 'its own rule'}. "
+            f"unrolled_steps={unrolled_steps} received the discriminator optimizer {optimizer.name!r} "
+            f"with {extras or 'a rule of its own'}. "
             "The look-ahead knows the updates of plain SGD and of plain Adam. "
             "Use keras.optimizers.Adam(2e-4, beta_1=0.5) or keras.optimizers.SGD(0.01) without further settings."
         )

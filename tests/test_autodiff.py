@@ -68,6 +68,18 @@ def test_input_gradient_agrees_with_finite_differences():
         np.testing.assert_allclose(found[:, axis], difference[:, 0], atol=2e-3)
 
 
+def test_gradients_at_values_can_be_differentiated_once_more():
+    x, y = keras.ops.convert_to_tensor([3.0]), keras.ops.convert_to_tensor([2.0])
+
+    def slope(values):  # d/dx of x^3 y is 3 x^2 y
+        return keras.ops.sum(autodiff.gradients_at(lambda v: keras.ops.sum(v[0] ** 3 * v[1]), values)[1][0])
+
+    value, gradients = autodiff.gradients_at(slope, [x, y])
+    assert float(value) == pytest.approx(54.0)
+    assert [float(g[0]) for g in gradients] == pytest.approx([36.0, 27.0])  # 6 x y and 3 x^2
+    assert float(autodiff.gradients_at(lambda v: keras.ops.sum(v[0]), [x, y])[1][1][0]) == 0.0
+
+
 def test_device_is_named():
     assert autodiff.describe_device().startswith(("CPU", "GPU"))
 

@@ -76,9 +76,7 @@ def test_the_biased_estimate_of_equal_clouds_is_positive_and_the_unbiased_one_ze
 
 def test_the_gradient_is_that_of_finite_differences():
     x, y = clouds(6, 5)
-    _, (gradient,) = autodiff.gradients_at(
-        lambda v: distances.squared_mmd(v[0], y, (0.5, 1.5)), [ops.convert_to_tensor(x)]
-    )
+    _, (gradient,) = autodiff.gradients_at(lambda v: distances.squared_mmd(v[0], y, (0.5, 1.5)), [ops.convert_to_tensor(x)])
     gradient, step = ops.convert_to_numpy(gradient), 1e-4
     for i, j in ((0, 0), (3, 2), (5, 1)):
         moved = [x.astype("float64").copy() for _ in range(2)]

@@ -389,6 +389,124 @@ def test_a_wasserstein_gan_moves_towards_the_data():
     assert abs(history["d_real"][-1] - history["d_fake"][-1]) < 1.0  # the estimated distance shrinks as well
 
 
+# --- unrolled GAN ------------------------------------------------------------------------------------------------------------
+
+
+def line_network(weight, name):
+    """`x -> weight * x` on a line."""
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1, use_bias=False)], name=name)
+    model.set_weights([np.array([[weight]], "float32")])
+    return model
+
+
+def looked_ahead_loss(theta, psi, real, optimizer, num_steps):
+    """G's loss of the two-parameter GAN G(1) = theta, D(x) = psi x after updates of D, each derivative by hand."""
+
+    def sigmoid(t):
+        return 1 / (1 + np.exp(-t))
+
+    momentum = velocity = 0.0
+    for step in range(1, num_steps + 1):
+        slope = -sigmoid(-psi * real) * real + sigmoid(psi * theta) * theta
+        if optimizer == "sgd":
+            psi -= 0.3 * slope
+        else:
+            momentum += 0.5 * (slope - momentum)
+            velocity += 0.001 * (slope**2 - velocity)
+            psi -= 0.1 * np.sqrt(1 - 0.999**step) / (1 - 0.5**step) * momentum / (np.sqrt(velocity) + 1e-7)
+    return np.log1p(np.exp(-psi * theta))
+
+
+@pytest.mark.parametrize("num_steps", [1, 3])
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_the_look_ahead_is_differentiated_through_every_step_of_d(name, num_steps):
+    optimizer = keras.optimizers.SGD(0.3) if name == "sgd" else keras.optimizers.Adam(0.1, beta_1=0.5)
+    generator, discriminator = line_network(0.7, "generator"), line_network(0.4, "discriminator")
+    gan = training.GAN(generator, discriminator, seed=0)
+    gan.compile(keras.optimizers.SGD(1.0), optimizer, unrolled_steps=num_steps)
+    latent, real = ops.convert_to_tensor([[1.0]]), ops.convert_to_tensor([[0.5]])
+
+    def loss():
+        fake = generator(latent, training=True)
+        return ops.mean(ops.softplus(-gan.look_ahead(real, fake)(fake, training=True))), None
+
+    value, _, (gradient,) = autodiff.value_and_gradients(loss, generator.trainable_variables)
+    expected = [looked_ahead_loss(0.7 + shift, 0.4, 0.5, name, num_steps) for shift in (-1e-5, 0.0, 1e-5)]
+    assert float(value) == pytest.approx(expected[1], rel=1e-4)
+    assert float(gradient[0][0]) == pytest.approx((expected[2] - expected[0]) / 2e-5, rel=1e-3)
+    if (name, num_steps) == ("adam", 1):
+        return  # the first step of Adam is the sign of the slope times the rate: it does not depend on theta
+    # Without the path through D's updates the slope is another one.
+    psi = -np.log(np.expm1(expected[1])) / 0.7
+    assert float(gradient[0][0]) != pytest.approx(-psi / (1 + np.exp(psi * 0.7)), rel=1e-2)
+
+
+def test_the_look_ahead_takes_the_steps_of_adam_itself():
+    gan = compiled(*point_networks(), unrolled_steps=2)
+    real = ops.convert_to_tensor(POINTS[:32])
+    for _ in range(3):  # averages that are not zero
+        gan.discriminator_step(real)
+    fakes = gan.generator(latents.sample_latents(32, 3, seed=0), training=True)
+    ahead = ops.convert_to_numpy(gan.look_ahead(real, fakes)(real, training=True))
+
+    def loss():
+        logits = (gan.discriminator(images, training=True) for images in (real, fakes))
+        return gan.discriminator_loss(*logits), None
+
+    with gan.restored():
+        for _ in range(2):
+            variables = gan.discriminator.trainable_variables
+            gradients = autodiff.value_and_gradients(loss, variables)[2]
+            gan.discriminator_optimizer.apply(gradients, variables)
+        np.testing.assert_allclose(ahead, ops.convert_to_numpy(gan.discriminator(real)), rtol=1e-4, atol=1e-5)
+
+
+def test_the_look_ahead_leaves_the_discriminator_and_its_optimizer_as_they_are():
+    gan = compiled(*image_networks(), unrolled_steps=2)
+    before, state = (
+        weights(gan.discriminator),
+        [np.array(v) for v in map(ops.convert_to_numpy, gan.discriminator_optimizer.variables)],
+    )
+    generator = weights(gan.generator)
+    gan.generator_step(ops.convert_to_tensor(FROGS[:8]))
+    assert not any(moved(before, gan.discriminator))
+    assert all(np.array_equal(a, ops.convert_to_numpy(b)) for a, b in zip(state, gan.discriminator_optimizer.variables))
+    assert any(moved(generator, gan.generator))
+
+
+def test_an_unrolled_gan_trains_with_a_penalty():
+    gan = compiled(*point_networks(), unrolled_steps=2, penalty=penalties.gradient_penalty)
+    history = gan.fit(POINTS, batch_size=64, epochs=2, verbose=0).history
+    assert np.isfinite(history["generator_loss"]).all()
+
+
+@pytest.mark.parametrize("steps", [-1, 1.5])
+def test_bad_unrolled_steps_are_refused(steps):
+    with pytest.raises(ValueError, match="It must be an int of at least 0"):
+        compiled(*point_networks(), unrolled_steps=steps)
+
+
+@pytest.mark.parametrize(
+    "optimizer", [keras.optimizers.RMSprop(), keras.optimizers.SGD(0.1, 0.9), keras.optimizers.Adam(clipnorm=1.0)]
+)
+def test_optimizers_that_the_look_ahead_does_not_know_are_refused(optimizer):
+    gan = training.GAN(*point_networks())
+    with pytest.raises(ValueError, match="knows the updates of plain SGD and of plain Adam"):
+        gan.compile(keras.optimizers.Adam(), optimizer, unrolled_steps=1)
+
+
+def test_gradient_lengths_are_logged_on_request():
+    gan = compiled(*point_networks(), log_gradients=True)
+    history = gan.fit(POINTS, batch_size=64, epochs=1, verbose=0).history
+    assert history["discriminator_gradient"][0] > 0 and history["generator_gradient"][0] > 0
+    real = ops.convert_to_tensor(POINTS[:64])
+    gan.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.5), log_gradients=True)
+    before = gan.generator.get_weights()
+    length = float(gan.generator_step(real)["generator_gradient"])
+    change = np.sqrt(sum(np.sum((a - b) ** 2) for a, b in zip(before, gan.generator.get_weights())))
+    assert change == pytest.approx(0.5 * length, rel=1e-4)
+
+
 # --- bad input ---------------------------------------------------------------------------------------------------------------
 
 
