@@ -99,11 +99,12 @@ def train(name, x, y, x_test, y_test):
     model.fit(batches, epochs=settings["epochs"], verbose=2)
     seconds = time.time() - began
 
-    # What is stored is measured: a float32 network that reads the file back.
-    path = ROOT / "data" / f"{name}_classifier.weights.h5"
-    model.save_weights(path)
+    # A float32 network without an optimizer is stored, and what is stored is measured.
     keras.mixed_precision.set_global_policy("float32")
+    path = ROOT / "data" / f"{name}_classifier.weights.h5"
     stored = networks.build_classifier(x.shape[1:], widths=settings["widths"])
+    stored.set_weights(model.get_weights())
+    stored.save_weights(path)
     stored.load_weights(path)
     accuracy = float((stored.predict(x_test, batch_size=250, verbose=0).argmax(axis=1) == y_test).mean())
     return {

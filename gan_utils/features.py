@@ -1,5 +1,6 @@
 """Features of images from the course's own classifiers, and one call that measures a generator with them."""
 
+import functools
 import hashlib
 
 import keras
@@ -11,12 +12,12 @@ CLASSIFIERS = {
     "digits": {
         "input_shape": (28, 28, 1),
         "widths": (16, 32, 64),
-        "sha256": "",
+        "sha256": "a9bb70f8e3051030954ca25f8505b43dbe7a8cde439ab2080d8f450e92505b79",
     },
     "cifar10": {
         "input_shape": (32, 32, 3),
         "widths": (48, 96, 192),
-        "sha256": "",
+        "sha256": "cbe301320c18498fe810554390174a142a3fca7b4433f89c511cf667a3b5ee21",
     },
 }
 DATASETS = {"digits": (data.load_mnist, "digits"), "frogs": (data.load_frogs, "cifar10")}
@@ -59,7 +60,7 @@ def load_classifier(name):
         )
     network = networks.build_classifier(settings["input_shape"], widths=settings["widths"])
     network.load_weights(path)
-    return keras.Model(network.inputs, [network.layers[-2].output, network.output], name=f"{name}_classifier")
+    return keras.Model(network.inputs[0], [network.layers[-2].output, network.outputs[0]], name=f"{name}_classifier")
 
 
 def extract(network, images):
@@ -121,11 +122,8 @@ def evaluate(fake_images, dataset):
             f"evaluate() received the data set {dataset!r}. It must be one of {', '.join(map(repr, DATASETS))}. "
             "For other images call features.extract() and the functions of metrics."
         )
-    load, name = DATASETS[dataset]
-    (train, _), (held_out, _) = load("train"), load("test")
-    network = load_classifier(name)
+    network, train, held_out, real_features = _references(dataset)
     fake_features, fake_logits = _run(network, fake_images)[:2]
-    real_features = extract(network, train[:NUM_REFERENCES])
     kernel, low, high = metrics.kernel_distance(real_features, fake_features)
     # The regions of precision and recall grow with fewer samples, so both sets have one size.
     precision, recall = metrics.precision_recall(real_features[: len(fake_features)], fake_features[:NUM_REFERENCES])
@@ -144,6 +142,15 @@ def evaluate(fake_images, dataset):
         probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(fake_logits))
         scores["covered_classes"] = float(metrics.covered_classes(probabilities)[0])
     return scores
+
+
+@functools.cache  # a lesson measures several generators against the same images
+def _references(dataset):
+    """`(classifier, training images, held-out images, features of the reference images)` of a data set."""
+    load, name = DATASETS[dataset]
+    (train, _), (held_out, _) = load("train"), load("test")
+    network = load_classifier(name)
+    return network, train, held_out, extract(network, train[:NUM_REFERENCES])
 
 
 def _run(network, images):
