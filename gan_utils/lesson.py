@@ -95,16 +95,20 @@ def print_scores(table):
     Args:
         table: mapping from a generator's name to its scores.
     """
+    titles = ("kernel distance", "(95 % interval)   ", " Fréchet", "precision", "recall", "nearest is training", "modes")
     width = max(len(name) for name in table)
-    print(f"{'':{width}}  kernel distance  (95 % interval)    Fréchet  precision  recall  nearest is training  modes")
+    print("  ".join([" " * width, *titles]))
     for name, scores in table.items():
-        interval = f"({scores['kernel_low']:.3f} to {scores['kernel_high']:.3f})"
-        nearest = f"{scores['nearest_train']:.3f} (new: {scores['nearest_expected']:.3f})"
-        modes = f"{scores['covered_classes']:.0f}" if "covered_classes" in scores else "-"
-        print(
-            f"{name:{width}}  {scores['kernel_distance']:15.3f}  {interval:18}  {scores['frechet_distance']:8.2f}"
-            f"  {scores['precision']:9.2f}  {scores['recall']:6.2f}  {nearest:19}  {modes:>5}"
+        cells = (
+            f"{scores['kernel_distance']:.3f}",
+            f"({scores['kernel_low']:.3f} to {scores['kernel_high']:.3f})",
+            f"{scores['frechet_distance']:.2f}",
+            f"{scores['precision']:.2f}",
+            f"{scores['recall']:.2f}",
+            f"{scores['nearest_train']:.3f} (new: {scores['nearest_expected']:.3f})",
+            f"{scores['covered_classes']:.0f}" if "covered_classes" in scores else "-",
         )
+        print("  ".join([name.ljust(width), *(cell.rjust(len(title)) for cell, title in zip(cells, titles))]))
 
 
 def check_answer(answer, expected, *, hint, tolerance=1e-3):

@@ -166,7 +166,9 @@ def memorization_test(fakes, train, held_out):
 
     The nearest real image of each fake is looked up among training and held-out images together. New images know no
     difference, so a share of `n_train / (n_train + n_held_out)` of them has a training image nearest. A generator that copies
-    has more.
+    has more. So may a generator whose samples are all alike, because they share one nearest image: look at recall first.
+
+    For a fake that is itself a held-out image, as when real images are measured, the nearest other held-out image counts.
 
     Args:
         fakes: `(n, ...)`, float.
@@ -182,9 +184,14 @@ def memorization_test(fakes, train, held_out):
 
     Taught in: `08_measuring_gans`.
     """
-    train_distances, held_out_distances = (nearest_neighbors(fakes, references)[1] for references in (train, held_out))
+    fakes, held_out = np.asarray(fakes), np.asarray(held_out)
+    indices, held_out_distances = nearest_neighbors(fakes, held_out)
+    _, train_distances = nearest_neighbors(fakes, train)
+    copies = held_out_distances == 0
+    if copies.any() and len(held_out) > 1:
+        held_out_distances[copies] = _nearest(fakes[copies], held_out, excluded=indices[copies])[1]
     nearer = int(np.sum(train_distances < held_out_distances))
-    expected = len(train) / (len(train) + len(held_out))
+    expected = len(train) / (len(train) + len(held_out) - copies.mean())
     p_value = stats.binomtest(nearer, len(fakes), expected, alternative="greater").pvalue
     return nearer / len(fakes), expected, float(p_value)
 
@@ -212,12 +219,19 @@ def nearest_neighbors(samples, references):
             "Both must hold at least one item, of one shape. "
             "Reshape one of them, or check the slice that made it."
         )
+    return _nearest(samples, references)
+
+
+def _nearest(samples, references, excluded=None):
+    """`nearest_neighbors` that may leave out one reference for each sample."""
     samples, references = (array.reshape(len(array), -1).astype("float32", copy=False) for array in (samples, references))
-    indices = []
-    squares = np.square(references).sum(axis=1)
-    for part in _parts(samples, len(references)):
+    squares, indices = np.square(references).sum(axis=1), []
+    for part in _parts(np.arange(len(samples)), len(references)):
         # The length of the sample itself is left out: it does not change which reference is nearest.
-        indices.append((squares - 2.0 * part @ references.T).argmin(axis=1))
+        scores = squares - 2.0 * samples[part] @ references.T
+        if excluded is not None:
+            scores[np.arange(len(part)), excluded[part]] = np.inf
+        indices.append(scores.argmin(axis=1))
     indices = np.concatenate(indices)
     # Once more without the rounding of the sum above, so that a copy has distance 0.
     return indices, np.linalg.norm(samples - references[indices], axis=1)

@@ -56,7 +56,9 @@ def test_real_images_are_near_and_noise_is_far(digits):
     assert noise["kernel_distance"] > 100 * abs(real["kernel_distance"])
     assert noise["frechet_distance"] > 10 * real["frechet_distance"]
     assert noise["precision"] == 0 and noise["covered_classes"] <= 2
-    assert real["nearest_expected"] == pytest.approx(6 / 7)
+    assert noise["nearest_expected"] == pytest.approx(6 / 7)
+    assert real["nearest_expected"] == pytest.approx(60000 / 69999)  # each held-out digit against the others
+    assert abs(real["nearest_train"] - real["nearest_expected"]) < 0.06
 
 
 def test_copies_of_training_frogs_are_named():

@@ -76,3 +76,23 @@ def test_announcing_the_time_leaves_no_trace(capsys):
     lesson.announce_time(gan, x, batch_size=20, epochs=3)
     assert all(np.array_equal(old, v) for old, v in zip(before, variables))
     assert "60 updates of about" in capsys.readouterr().out
+
+
+def test_scores_are_printed_in_one_line_a_generator(capsys):
+    scores = {
+        "kernel_distance": 0.1234,
+        "kernel_low": 0.1,
+        "kernel_high": 0.15,
+        "frechet_distance": 7.891,
+        "precision": 0.5,
+        "recall": 0.25,
+        "nearest_train": 0.9,
+        "nearest_expected": 6 / 7,
+    }
+    lesson.print_scores({"first": {**scores, "covered_classes": 9.0}, "second generator": scores})
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert first.split() == "first 0.123 (0.100 to 0.150) 7.89 0.50 0.25 0.900 (new: 0.857) 9".split()
+    assert second.startswith("second generator") and second.endswith("-")
+    for column in ("kernel distance", "precision", "recall"):
+        end = head.index(column) + len(column)
+        assert first[end - 1].isdigit() and first[end] == " "

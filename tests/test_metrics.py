@@ -227,6 +227,17 @@ def test_memorization_test_catches_copies_and_spares_new_points():
     assert sum(p < 0.05 for p in p_values) <= 4
 
 
+def test_memorization_test_compares_held_out_images_with_the_other_held_out_images():
+    random = np.random.default_rng(1)
+    train, held_out = random.normal(size=(800, 6)), random.normal(size=(201, 6))
+    share, expected, p_value = metrics.memorization_test(held_out, train, held_out)
+    assert expected == pytest.approx(0.8)
+    distances = np.linalg.norm(held_out[:, None] - held_out, axis=2) + 1e9 * np.eye(201)
+    nearest = np.linalg.norm(held_out[:, None] - train, axis=2).min(axis=1)
+    assert share == pytest.approx(np.mean(nearest < distances.min(axis=1)))
+    assert abs(share - 0.8) < 0.1 and p_value > 0.001
+
+
 # Time and bad input
 
 
