@@ -8,17 +8,10 @@ import numpy as np
 
 from gan_utils import data, metrics, networks
 
+# Shape of an image, widths of the stages, SHA-256 of the file of weights.
 CLASSIFIERS = {
-    "digits": {
-        "input_shape": (28, 28, 1),
-        "widths": (16, 32, 64),
-        "sha256": "a9bb70f8e3051030954ca25f8505b43dbe7a8cde439ab2080d8f450e92505b79",
-    },
-    "cifar10": {
-        "input_shape": (32, 32, 3),
-        "widths": (48, 96, 192),
-        "sha256": "cbe301320c18498fe810554390174a142a3fca7b4433f89c511cf667a3b5ee21",
-    },
+    "digits": ((28, 28, 1), (16, 32, 64), "a9bb70f8e3051030954ca25f8505b43dbe7a8cde439ab2080d8f450e92505b79"),
+    "cifar10": ((32, 32, 3), (48, 96, 192), "cbe301320c18498fe810554390174a142a3fca7b4433f89c511cf667a3b5ee21"),
 }
 DATASETS = {"digits": (data.load_mnist, "digits"), "frogs": (data.load_frogs, "cifar10")}
 NUM_REFERENCES = 5000
@@ -43,7 +36,7 @@ def load_classifier(name):
             f"load_classifier() received {name!r}. It must be one of {', '.join(map(repr, CLASSIFIERS))}. "
             "Frogs are judged by 'cifar10'."
         )
-    settings = CLASSIFIERS[name]
+    input_shape, widths, expected = CLASSIFIERS[name]
     path = data.find_folder() / f"{name}_classifier.weights.h5"
     if not path.exists():
         raise FileNotFoundError(
@@ -52,13 +45,13 @@ def load_classifier(name):
             "Get them again with: git checkout -- data"
         )
     found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != settings["sha256"]:
+    if found != expected:
         raise ValueError(
             f"The classifier {path.name} is damaged: its SHA-256 is {found}. "
-            f"Expected is {settings['sha256']}. "
+            f"Expected is {expected}. "
             "Get the file again with: git checkout -- data"
         )
-    network = networks.build_classifier(settings["input_shape"], widths=settings["widths"])
+    network = networks.build_classifier(input_shape, widths=widths)
     network.load_weights(path)
     return keras.Model(network.inputs[0], [network.layers[-2].output, network.outputs[0]], name=f"{name}_classifier")
 

@@ -17,6 +17,7 @@ LEVELS = {
     "distances": 1,
     "metrics": 1,
     "plotting": 1,
+    "doctor": 1,
     "features": 2,
     "training": 2,
     "monitors": 2,

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -52,3 +53,51 @@ def test_frog_networks_fit_each_other():
 def test_a_critic_can_be_built_without_batch_norm():
     critic = networks.build_frog_discriminator(base_filters=4, dropout=0.0, batch_norm=False)
     assert not {"BatchNormalization", "Dropout"} & {type(layer).__name__ for layer in critic.layers}
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "generator_parameters", "discriminator_parameters", "first"),
+    [((32, 32, 3), 371_075, 168_225, (4, 4, 128)), ((28, 28, 1), 347_265, 36_705, (7, 7, 64))],
+)
+def test_dcgan_networks_have_the_parameters_of_the_lesson(image_shape, generator_parameters, discriminator_parameters, first):
+    generator, discriminator = networks.build_dcgan_generator(100, image_shape), networks.build_dcgan_discriminator(image_shape)
+    assert generator.count_params() == generator_parameters
+    assert discriminator.count_params() == discriminator_parameters
+    assert generator.layers[1].output.shape == (None, *first)
+    strided = [layer for layer in discriminator.layers if type(layer).__name__ == "Conv2D"]
+    assert strided[-1].output.shape == (None, *first)  # the mirror image
+
+
+def test_dcgan_networks_fit_each_other():
+    generator = networks.build_dcgan_generator(8, (16, 24, 2), base_filters=4)
+    images = generator(100.0 * np.ones((3, 8), "float32"), training=False)
+    assert images.shape == (3, 16, 24, 2)
+    assert np.abs(np.asarray(images)).max() <= 1.0
+    logits = networks.build_dcgan_discriminator((16, 24, 2), base_filters=4)(images, training=False)
+    assert logits.shape == (3, 1)
+
+
+def test_dcgan_follows_the_guidelines():
+    generator, discriminator = networks.build_dcgan_generator(), networks.build_dcgan_discriminator()
+    names = [type(layer).__name__ for layer in generator.layers + discriminator.layers]
+    assert names.count("Dense") == 2 and not [name for name in names if "Pooling" in name or name == "UpSampling2D"]
+    assert generator.layers[-1].activation is keras.activations.tanh
+    # Batch normalisation everywhere but in D's first and G's last layer, and no bias where it follows.
+    for model, normalised in ((generator, "Dense Conv2DTranspose Conv2DTranspose"), (discriminator, "Conv2D Conv2D")):
+        weighted = [layer for layer in model.layers if type(layer).__name__ in ("Dense", "Conv2D", "Conv2DTranspose")]
+        assert " ".join(type(layer).__name__ for layer in weighted if not layer.use_bias) == normalised
+        assert sum(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers) == len(normalised.split())
+        for layer in weighted:
+            kernel = np.asarray(layer.kernel)
+            assert abs(kernel.mean()) < 0.005 and kernel.std() == pytest.approx(0.02, rel=0.15)
+    assert {layer.negative_slope for layer in discriminator.layers if isinstance(layer, keras.layers.LeakyReLU)} == {0.2}
+
+
+@pytest.mark.parametrize("image_shape", [(30, 30, 3), (32, 30, 3), (12, 12, 1), (28, 28)])
+def test_dcgan_refuses_images_that_cannot_be_halved_twice(image_shape):
+    for build in (
+        lambda: networks.build_dcgan_generator(8, image_shape),
+        lambda: networks.build_dcgan_discriminator(image_shape),
+    ):
+        with pytest.raises(ValueError, match=r"received image_shape=.* multiples of 4 .* Pad or resize"):
+            build()
