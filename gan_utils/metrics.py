@@ -241,7 +241,8 @@ def _polynomial_mmd(x, y):
     """Unbiased squared MMD with the kernel `(x . y / d + 1)^3`."""
 
     def total(a, b):
-        return sum(np.sum((part @ b.T / a.shape[1] + 1.0) ** 3) for part in _parts(a, len(b)))
+        bases = (part @ b.T / a.shape[1] + 1.0 for part in _parts(a, len(b)))
+        return sum(np.sum(base * base * base) for base in bases)  # many times faster than ** 3
 
     def itself(a):
         return np.sum((np.sum(a * a, axis=1) / a.shape[1] + 1.0) ** 3)
