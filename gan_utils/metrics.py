@@ -242,7 +242,7 @@ def _polynomial_mmd(x, y):
 
     def total(a, b):
         bases = (part @ b.T / a.shape[1] + 1.0 for part in _parts(a, len(b)))
-        return sum(np.sum(base * base * base) for base in bases)  # many times faster than ** 3
+        return sum(np.sum(base * base * base) for base in bases)  # twice as fast as ** 3
 
     def itself(a):
         return np.sum((np.sum(a * a, axis=1) / a.shape[1] + 1.0) ** 3)
