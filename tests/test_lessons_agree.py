@@ -8,21 +8,23 @@ import nbformat
 import numpy as np
 import pytest
 from keras import layers, ops
+from scipy import linalg, spatial
 
-from gan_utils import autodiff, losses, networks, penalties
+from gan_utils import autodiff, distances, losses, metrics, networks, penalties
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 RNG = np.random.default_rng(0)
 REAL, FAKE = RNG.normal(size=(2, 16, 1)).astype("float32")
 
 
-def defined_in(lesson, name):
-    """The function `name` as the notebook defines it."""
+def defined_in(lesson, name, *used):
+    """The function `name` as the notebook defines it; `used` are functions of the same notebook that it calls."""
     for cell in nbformat.read(FOLDER / f"{lesson}.ipynb", as_version=4).cells:
         if cell.cell_type == "code":
             for node in ast.parse(cell.source).body:
                 if isinstance(node, ast.FunctionDef) and node.name == name:
                     scope = {"keras": keras, "layers": layers, "ops": ops, "np": np, "autodiff": autodiff}
+                    scope |= {"linalg": linalg, "spatial": spatial} | {other.__name__: other for other in used}
                     exec(compile(ast.Module([node], []), lesson, "exec"), scope)
                     return scope[name]
     raise LookupError(f"{lesson} does not define {name}()")
@@ -64,3 +66,24 @@ def test_losses_and_penalty_of_the_wasserstein_gan():
     penalty = defined_in("07_wgan", "gradient_penalty")(critic, ops.array(REAL), ops.array(FAKE), seed=3)
     expected = penalties.gradient_penalty(critic, ops.array(REAL), ops.array(FAKE), seed=3)
     assert float(penalty) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_distance_of_generative_matching():
+    kernel = defined_in("02_generative_matching", "kernel")
+    squared_mmd = defined_in("02_generative_matching", "squared_mmd", kernel)
+    x, y = RNG.normal(size=(2, 20, 3)).astype("float32")
+    for unbiased in (False, True):
+        ours = float(distances.squared_mmd(x, y, 0.7, unbiased=unbiased))
+        assert squared_mmd(x, y, 0.7, unbiased) == pytest.approx(ours, abs=1e-5)
+    assert defined_in("02_generative_matching", "median_distance")(x, y) == pytest.approx(distances.median_bandwidth(x, y))
+
+
+def test_metrics_of_measuring_gans():
+    real, fake = RNG.normal(size=(2, 50, 5)) + np.array([0.0, 0.3])[:, None, None]
+    frechet = defined_in("08_measuring_gans", "frechet_distance")(real, fake)
+    assert frechet == pytest.approx(metrics.frechet_distance(real, fake), rel=1e-6)
+    estimate = defined_in("08_measuring_gans", "kernel_estimate")(real, fake)
+    assert estimate == pytest.approx(metrics.kernel_distance(real, fake)[0])
+    share_inside = defined_in("08_measuring_gans", "share_inside")
+    shares = share_inside(fake, real)[0], share_inside(real, fake)[0]
+    assert shares == pytest.approx(metrics.precision_recall(real, fake))
