@@ -118,5 +118,5 @@ def test_density_integrates_to_one_and_describes_the_points():
 
 def test_bundled_files_are_small():
     files = list((data.Path(data.__file__).parent.parent / "data").iterdir())
-    assert sum(file.stat().st_size for file in files) < 25e6
+    assert sum(file.stat().st_size for file in files) < 29e6  # 25 MB of images, 4 MB of weights
     assert {"mnist.npz", "cifar10_frogs.webp", "README.md"} <= {file.name for file in files}
