@@ -75,7 +75,9 @@ def test_distance_of_generative_matching():
     for unbiased in (False, True):
         ours = float(distances.squared_mmd(x, y, 0.7, unbiased=unbiased))
         assert squared_mmd(x, y, 0.7, unbiased) == pytest.approx(ours, abs=1e-5)
-    assert defined_in("02_generative_matching", "median_distance")(x, y) == pytest.approx(distances.median_bandwidth(x, y), rel=1e-5)
+    assert defined_in("02_generative_matching", "median_distance")(x, y) == pytest.approx(
+        distances.median_bandwidth(x, y), rel=1e-5
+    )
 
 
 def test_metrics_of_measuring_gans():
