@@ -112,7 +112,7 @@ def sample_modes(num_points, centers, *, scale=0.05, seed=None):
     Raises:
         ValueError: if `num_points` is below 1 or `scale` is negative.
 
-    Taught in: `07_wgan`.
+    Taught in: `02_generative_matching`.
     """
     if num_points < 1 or scale < 0:
         raise ValueError(

@@ -23,7 +23,7 @@ def covered_modes(points, centers, *, radius):
         ValueError: if shapes do not fit, there are no points, or a coordinate is NaN.
 
     Differs from the paper: Metz et al. 2016, arXiv:1611.02163, count a mode from its first good sample on; one stray point
-    in thousands should not count. Taught in: `07_wgan`.
+    in thousands should not count. Taught in: `02_generative_matching`.
     """
     points, centers = np.asarray(points), np.asarray(centers)
     if points.ndim != 2 or len(points) == 0 or points.shape[1:] != centers.shape[1:] or not np.isfinite(points).all():
@@ -42,7 +42,8 @@ def covered_classes(probabilities, *, confidence=0.9):
     """Modes counted by a classifier: how many classes a generator reaches, and the share of its clear samples.
 
     A sample is clear when the classifier gives one class at least `confidence`. A class is covered when at least a fifth of its
-    fair share of all samples, `0.2 * n / num_classes`, are clear and belong to it.
+    fair share of all samples, `0.2 * n / num_classes`, are clear and belong to it. For the course's digit classifier, which was
+    trained with softened labels, 0.9 is strict: 79 % of real test digits are clear then, 99 % with 0.6.
 
     Args:
         probabilities: `(n, num_classes)`, float, of a classifier; the rows add up to 1.

@@ -26,6 +26,11 @@ def test_weights_are_at_most_four_megabytes():
     assert sum(path.stat().st_size for path in data.find_folder().glob("*_classifier.weights.h5")) <= 4e6
 
 
+def test_ninety_percent_is_a_strict_threshold_for_digits(digits):
+    sure = features.classify(digits[0], "digits").max(axis=1)
+    assert np.mean(sure >= 0.9) == pytest.approx(0.79, abs=0.02) and np.mean(sure >= 0.6) > 0.98
+
+
 def test_held_out_digits_are_recognised(digits):
     probabilities = features.classify(digits[0], "digits")
     assert probabilities.shape == (10000, 10) and probabilities.dtype == "float32"
