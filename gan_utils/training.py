@@ -8,7 +8,7 @@ from keras import ops
 
 from gan_utils import autodiff, images, latents, losses
 
-ORDERS = ("discriminator_first", "generator_first")
+ORDERS = ("discriminator_first", "generator_first", "simultaneous")
 LOGS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 GRADIENT_LOGS = ("discriminator_gradient", "generator_gradient")
 
@@ -69,7 +69,9 @@ class GAN(keras.Model):
             loss: a family of `losses.FAMILIES`, or a pair `(discriminator_loss, generator_loss)`.
             penalty: function `(discriminator, real_images, fake_images, *, seed) -> scalar`, added to D's loss.
             discriminator_steps: D's updates for one update of G; each takes its own part of the data.
-            order: `"discriminator_first"` or `"generator_first"`.
+            order: `"discriminator_first"`, `"generator_first"`, or `"simultaneous"`: one pass of G and one of D serve both updates,
+                and each network is judged by the other as it was before. It is the fastest. Differs from the paper: algorithm 1
+                draws new latents for G and judges them by the updated D.
             unrolled_steps: k of an unrolled GAN: G is judged by the D that k further updates would make, see `look_ahead`.
             log_gradients: also log the length of each network's gradient, `discriminator_gradient` and `generator_gradient`.
             **kwargs: `steps_per_execution`, `jit_compile`, `run_eagerly` of `keras.Model.compile`. `jit_compile` is True on JAX
@@ -79,7 +81,7 @@ class GAN(keras.Model):
             ValueError: if an argument does not fit.
         """
         _check_compile(generator_optimizer, discriminator_optimizer, discriminator_steps, order)
-        _check_unrolled_steps(unrolled_steps, discriminator_optimizer)
+        _check_unrolled_steps(unrolled_steps, discriminator_optimizer, order)
         self.discriminator_loss, self.generator_loss = losses.get(loss)
         # A Wasserstein critic gives scores, not probabilities: they are logged as they are.
         self.log_scores = loss == "wasserstein"
@@ -172,12 +174,15 @@ class GAN(keras.Model):
         real_images = data[0] if isinstance(data, (tuple, list)) else data
         part = ops.shape(real_images)[0] // self.discriminator_steps
         logs = {}
+        parts = [real_images[i * part : (i + 1) * part] for i in range(self.discriminator_steps)]
         if self.order == "generator_first":
-            logs.update(self.generator_step(real_images[:part]))
-        for i in range(self.discriminator_steps):
-            logs.update(self.discriminator_step(real_images[i * part : (i + 1) * part]))
+            logs.update(self.generator_step(parts[0]))
+        for images_of_step in parts[: -1 if self.order == "simultaneous" else None]:
+            logs.update(self.discriminator_step(images_of_step))
         if self.order == "discriminator_first":
-            logs.update(self.generator_step(real_images[:part]))
+            logs.update(self.generator_step(parts[0]))
+        if self.order == "simultaneous":
+            logs.update(self.simultaneous_step(parts[-1]))
         for tracker in self.metrics:
             tracker.update_state(logs[tracker.name])
         return logs
@@ -187,17 +192,22 @@ class GAN(keras.Model):
         z = latents.sample_latents(ops.shape(real_images)[0], self.latent_dim, seed=self.seed_generator)
         fake_images = ops.stop_gradient(self.generator(z, training=True))
 
-        def loss():
-            real_logits = self.discriminator(real_images, training=True)
-            fake_logits = self.discriminator(fake_images, training=True)
-            value = self.discriminator_loss(real_logits, fake_logits)
-            if self.penalty is not None:
-                value += self.penalty(self.discriminator, real_images, fake_images, seed=self.seed_generator)
-            return value, (real_logits, fake_logits)
-
         variables = self.discriminator.trainable_variables
-        value, outputs, gradients = autodiff.value_and_gradients(loss, variables)
+        value, outputs, gradients = autodiff.value_and_gradients(lambda: self._judge(real_images, fake_images), variables)
         self.discriminator_optimizer.apply(gradients, variables)
+        return self._discriminator_logs(value, outputs, gradients)
+
+    def _judge(self, real_images, fake_images):
+        """D's loss with its penalty, and the logits `(real, fake)`."""
+        real_logits = self.discriminator(real_images, training=True)
+        fake_logits = self.discriminator(fake_images, training=True)
+        value = self.discriminator_loss(real_logits, fake_logits)
+        if self.penalty is not None:
+            fake_images = ops.stop_gradient(fake_images)
+            value += self.penalty(self.discriminator, real_images, fake_images, seed=self.seed_generator)
+        return value, (real_logits, fake_logits)
+
+    def _discriminator_logs(self, value, outputs, gradients):
         d_real, d_fake = (ops.mean(o if self.log_scores else ops.sigmoid(o)) for o in outputs)
         logs = {"discriminator_loss": value, "d_real": d_real, "d_fake": d_fake}
         return {**logs, "discriminator_gradient": _length(gradients)} if self.log_gradients else logs
@@ -220,6 +230,24 @@ class GAN(keras.Model):
         self.generator_optimizer.apply(gradients, variables)
         logs = {"generator_loss": value}
         return {**logs, "generator_gradient": _length(gradients)} if self.log_gradients else logs
+
+    def simultaneous_step(self, real_images):
+        """One update of both networks from one pass through each. Returns all logs.
+
+        Source: Mescheder et al. 2018, arXiv:1801.04406, simultaneous gradient descent.
+        """
+        z = latents.sample_latents(ops.shape(real_images)[0], self.latent_dim, seed=self.seed_generator)
+
+        def losses_of_both():
+            value, outputs = self._judge(real_images, self.generator(z, training=True))
+            return (value, self.generator_loss(*outputs)), outputs
+
+        variables = self.discriminator.trainable_variables, self.generator.trainable_variables
+        (d_loss, g_loss), outputs, (d_gradients, g_gradients) = autodiff.joint_gradients(losses_of_both, *variables)
+        self.discriminator_optimizer.apply(d_gradients, variables[0])
+        self.generator_optimizer.apply(g_gradients, variables[1])
+        logs = {**self._discriminator_logs(d_loss, outputs, d_gradients), "generator_loss": g_loss}
+        return {**logs, "generator_gradient": _length(g_gradients)} if self.log_gradients else logs
 
     def look_ahead(self, real_images, fake_images):
         """The discriminator after `unrolled_steps` further updates on these images; D itself stays as it is.
@@ -542,11 +570,17 @@ def _check_compile(generator_optimizer, discriminator_optimizer, discriminator_s
         )
 
 
-def _check_unrolled_steps(unrolled_steps, optimizer):
+def _check_unrolled_steps(unrolled_steps, optimizer, order):
     if not isinstance(unrolled_steps, int) or unrolled_steps < 0:
         raise ValueError(
             f"unrolled_steps is {unrolled_steps!r}. It must be an int of at least 0. "
             "Use 0 for a GAN, 5 for an unrolled GAN of moderate cost."
+        )
+    if unrolled_steps and order == "simultaneous":
+        raise ValueError(
+            f"unrolled_steps={unrolled_steps} received order='simultaneous'. "
+            "The look-ahead needs a half-step of G alone. "
+            "Use order='discriminator_first'."
         )
     plain = type(optimizer) in (keras.optimizers.SGD, keras.optimizers.Adam)
     settings = ("momentum", "amsgrad", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema")

@@ -17,6 +17,13 @@ def test_gradient_of_a_square():
     np.testing.assert_array_equal(np.asarray(gradients[1]), [0.0, 0.0])
 
 
+def test_joint_gradients_are_those_of_each_scalar_alone():
+    v, w, unused = keras.Variable(3.0), keras.Variable(2.0), keras.Variable(1.0)
+    scalars, aux, gradients = autodiff.joint_gradients(lambda: ((v * w, v * w * w), "aux"), [v, unused], [w])
+    assert [float(scalar) for scalar in scalars] == [6.0, 12.0] and aux == "aux"
+    assert [[float(g) for g in part] for part in gradients] == [[2.0, 0.0], [12.0]]
+
+
 def test_what_the_function_writes_stays_written():
     v, counter = keras.Variable(2.0), keras.Variable(0.0)
 

@@ -139,6 +139,8 @@ def test_both_networks_learn_in_fit(order):
         ("generator_first", 1, "gd"),
         ("discriminator_first", 3, "dddg"),
         ("generator_first", 3, "gddd"),
+        ("simultaneous", 1, "b"),
+        ("simultaneous", 3, "ddb"),
     ],
 )
 def test_order_and_number_of_half_steps(order, steps, expected):
@@ -147,9 +149,35 @@ def test_order_and_number_of_half_steps(order, steps, expected):
     discriminator_step, generator_step = gan.discriminator_step, gan.generator_step
     gan.discriminator_step = lambda x: (called.append("d"), parts.append(np.asarray(x)), discriminator_step(x))[-1]
     gan.generator_step = lambda x: (called.append("g"), generator_step(x))[-1]
+    simultaneous_step = gan.simultaneous_step
+    gan.simultaneous_step = lambda x: (called.append("b"), parts.append(np.asarray(x)), simultaneous_step(x))[-1]
     gan.adversarial_step(ops.convert_to_tensor(POINTS[: 4 * steps]))
     assert "".join(called) == expected
     np.testing.assert_array_equal(np.concatenate(parts), POINTS[: 4 * steps])  # each D step has data of its own
+
+
+@pytest.mark.parametrize("penalty", [None, penalties.gradient_penalty])
+def test_simultaneous_updates_are_the_two_half_steps_from_the_same_weights(penalty):
+    """With one draw of latents, each network moves as if it alone had moved."""
+    gan = training.GAN(*point_networks(), seed=3)
+    loss = "wasserstein" if penalty else "non_saturating"
+    gan.compile(
+        keras.optimizers.SGD(0.5), keras.optimizers.Adam(0.1), loss, penalty=penalty, order="simultaneous", log_gradients=True
+    )
+    x = ops.convert_to_tensor(POINTS[:16])
+    with gan.restored():
+        logs_apart = gan.discriminator_step(x)
+        discriminator_apart = weights(gan.discriminator)
+    with gan.restored():
+        logs_apart |= gan.generator_step(x)
+        generator_apart = weights(gan.generator)
+    logs = gan.simultaneous_step(x)
+    for network, apart in ((gan.discriminator, discriminator_apart), (gan.generator, generator_apart)):
+        for value, expected in zip(weights(network), apart):
+            np.testing.assert_allclose(value, expected, atol=1e-6)
+    assert logs.keys() == logs_apart.keys()
+    for name, value in logs.items():
+        assert float(value) == pytest.approx(float(logs_apart[name]), rel=1e-4, abs=1e-6)
 
 
 def test_the_step_agrees_with_the_formula_by_hand():
