@@ -190,7 +190,7 @@ class GAN(keras.Model):
     def discriminator_step(self, real_images):
         """One update of D: G only draws. Returns the logs `discriminator_loss`, `d_real`, `d_fake`."""
         z = latents.sample_latents(ops.shape(real_images)[0], self.latent_dim, seed=self.seed_generator)
-        fake_images = ops.stop_gradient(self.generator(z, training=True))
+        fake_images = ops.stop_gradient(_outputs(self.generator, z))
 
         variables = self.discriminator.trainable_variables
         value, outputs, gradients = autodiff.value_and_gradients(lambda: self._judge(real_images, fake_images), variables)
@@ -199,8 +199,7 @@ class GAN(keras.Model):
 
     def _judge(self, real_images, fake_images):
         """D's loss with its penalty, and the logits `(real, fake)`."""
-        real_logits = self.discriminator(real_images, training=True)
-        fake_logits = self.discriminator(fake_images, training=True)
+        real_logits, fake_logits = (_outputs(self.discriminator, x) for x in (real_images, fake_images))
         value = self.discriminator_loss(real_logits, fake_logits)
         if self.penalty is not None:
             fake_images = ops.stop_gradient(fake_images)
@@ -217,12 +216,12 @@ class GAN(keras.Model):
         z = latents.sample_latents(ops.shape(real_images)[0], self.latent_dim, seed=self.seed_generator)
 
         def loss():
-            fake_images = self.generator(z, training=True)
+            fake_images = _outputs(self.generator, z)
             discriminator = self.look_ahead(real_images, fake_images) if self.unrolled_steps else self.discriminator
-            fake_logits = discriminator(fake_images, training=True)
+            fake_logits = _outputs(discriminator, fake_images)
             # The families of `losses` judge G by its fakes alone; a loss of your own may compare with the real images.
             compares = self.generator_loss not in [pair[1] for pair in losses.FAMILIES.values()]
-            real_logits = discriminator(real_images, training=True) if compares else fake_logits
+            real_logits = _outputs(discriminator, real_images) if compares else fake_logits
             return self.generator_loss(real_logits, fake_logits), None
 
         variables = self.generator.trainable_variables
@@ -239,7 +238,7 @@ class GAN(keras.Model):
         z = latents.sample_latents(ops.shape(real_images)[0], self.latent_dim, seed=self.seed_generator)
 
         def losses_of_both():
-            value, outputs = self._judge(real_images, self.generator(z, training=True))
+            value, outputs = self._judge(real_images, _outputs(self.generator, z))
             return (value, self.generator_loss(*outputs)), outputs
 
         variables = self.discriminator.trainable_variables, self.generator.trainable_variables
@@ -313,10 +312,9 @@ class GAN(keras.Model):
             ValueError: if the latents do not fit the generator.
         """
         self.check_latents(latents)
-        parts = [
-            ops.convert_to_numpy(self.generator(latents[i : i + 256], training=False)) for i in range(0, latents.shape[0], 256)
-        ]
-        return np.concatenate(parts)
+        starts = range(0, latents.shape[0], 256)
+        parts = [ops.convert_to_numpy(self.generator(latents[i : i + 256], training=False)) for i in starts]
+        return np.concatenate(parts).astype("float32", copy=False)
 
     def check_latents(self, latents):
         """Raise ValueError unless `latents` has the shape `(n, latent_dim)` of this generator, n at least 1."""
@@ -481,6 +479,11 @@ def _next_weights(optimizer, step, weights, gradients, averages):
         new_weights.append(weight - rate * momentum / (ops.sqrt(velocity + 1e-20) + optimizer.epsilon))
         new_averages.append((momentum, velocity))
     return new_weights, new_averages
+
+
+def _outputs(network, inputs):
+    """Outputs in training, in float32 also in mixed precision: eight bits are too few for a loss and its mean."""
+    return ops.cast(network(inputs, training=True), "float32")
 
 
 def _length(gradients):

@@ -37,8 +37,8 @@ BUGS = {
     ),
     "missing training=True": (
         "training.py",
-        "self.discriminator(fake_images, training=True)",
-        "self.discriminator(fake_images)",
+        "network(inputs, training=True)",
+        "network(inputs)",
         "test_training.py::test_every_call_of_a_half_step_is_a_training_call",
     ),
     "N(0, 1) interpolation in WGAN-GP": (
@@ -55,8 +55,8 @@ BUGS = {
     ),
     "no stop-gradient on fakes": (
         "training.py",
-        "ops.stop_gradient(self.generator(z, training=True))",
-        "self.generator(z, training=True)",
+        "ops.stop_gradient(_outputs(self.generator, z))",
+        "_outputs(self.generator, z)",
         "test_training.py::test_fakes_in_the_discriminators_step_carry_no_gradient",
     ),
     "mean over the wrong axis": (

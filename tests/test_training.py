@@ -180,6 +180,23 @@ def test_simultaneous_updates_are_the_two_half_steps_from_the_same_weights(penal
         assert float(value) == pytest.approx(float(logs_apart[name]), rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.parametrize("order", training.ORDERS)
+def test_mixed_precision_keeps_weights_losses_and_samples_in_float32(order):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        gan = compiled(*image_networks(), order=order)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert gan.discriminator.compute_dtype == "bfloat16"
+    logs = gan.fit(FROGS, batch_size=16, epochs=4, verbose=0).history
+    assert gan.sample(2, seed=0).dtype == np.float32
+    assert all(variable.dtype == "float32" for variable in gan.discriminator.trainable_variables)
+    # A loss rounded to bfloat16 would have at most 8 bits.
+    last = np.float32(logs["discriminator_loss"][-1])
+    assert np.isfinite(last) and last.view(np.uint32) & 0xFFFF
+
+
 def test_the_step_agrees_with_the_formula_by_hand():
     """One plain gradient step on linear networks, computed with NumPy."""
     generator = keras.Sequential([keras.Input((1,)), layers.Dense(1, use_bias=False)], name="generator")
