@@ -69,9 +69,9 @@ class GAN(keras.Model):
             loss: a family of `losses.FAMILIES`, or a pair `(discriminator_loss, generator_loss)`.
             penalty: function `(discriminator, real_images, fake_images, *, seed) -> scalar`, added to D's loss.
             discriminator_steps: D's updates for one update of G; each takes its own part of the data.
-            order: `"discriminator_first"`, `"generator_first"`, or `"simultaneous"`: one pass of G and one of D serve both updates,
-                and each network is judged by the other as it was before. It is the fastest. Differs from the paper: algorithm 1
-                draws new latents for G and judges them by the updated D.
+            order: `"discriminator_first"`, `"generator_first"`, or `"simultaneous"`, the fastest: one pass of G and one of D
+                serve both updates, and each network is judged by the other as it was before. Differs from the paper:
+                algorithm 1 draws new latents for G and judges them by the updated D.
             unrolled_steps: k of an unrolled GAN: G is judged by the D that k further updates would make, see `look_ahead`.
             log_gradients: also log the length of each network's gradient, `discriminator_gradient` and `generator_gradient`.
             **kwargs: `steps_per_execution`, `jit_compile`, `run_eagerly` of `keras.Model.compile`. `jit_compile` is True on JAX
@@ -202,7 +202,6 @@ class GAN(keras.Model):
         real_logits, fake_logits = (_outputs(self.discriminator, x) for x in (real_images, fake_images))
         value = self.discriminator_loss(real_logits, fake_logits)
         if self.penalty is not None:
-            fake_images = ops.stop_gradient(fake_images)
             value += self.penalty(self.discriminator, real_images, fake_images, seed=self.seed_generator)
         return value, (real_logits, fake_logits)
 
