@@ -1,6 +1,9 @@
 """Adversarial training: `GAN`, a `keras.Model` for `compile()` and `fit()`, and the guard that watches who learns."""
 
 import contextlib
+import signal
+import threading
+import time
 
 import keras
 import numpy as np
@@ -133,6 +136,10 @@ class GAN(keras.Model):
         Raises:
             ValueError: if the data does not fit.
             RuntimeError: if a network stands still in its half-step or moves in the other's.
+            FloatingPointError: if a loss or a weight becomes NaN or infinite. The run stops, and both networks and optimizers are
+                back where they were at the beginning of that epoch.
+            KeyboardInterrupt: at the end of the running update, so that the model stays usable. A second interruption does not
+                wait.
         """
         if not self.compiled:
             raise ValueError(
@@ -163,8 +170,11 @@ class GAN(keras.Model):
         if not self.guarded:
             self._guard_half_steps(first_batch[:8])
             self.guarded = True
-        # The data sets bring their own order; Keras would shuffle whole batches and warn.
-        return super().fit(x, **{"shuffle": False, **kwargs})
+        watch, callbacks = _Watch(), kwargs.pop("callbacks", None)
+        kwargs["callbacks"] = [watch, *keras.tree.flatten(getattr(callbacks, "callbacks", callbacks) or [])]
+        with watch:
+            # The data sets bring their own order; Keras would shuffle whole batches and warn.
+            return super().fit(x, **{"shuffle": False, **kwargs})
 
     def train_step(self, *args):
         return autodiff.run_train_step(self, self.adversarial_step, *args)
@@ -328,13 +338,16 @@ class GAN(keras.Model):
     @contextlib.contextmanager
     def restored(self):
         """Put every variable back at the end of the `with` block: both networks, both optimizers, seeds and metrics."""
-        variables = self.variables + self.generator_optimizer.variables + self.discriminator_optimizer.variables
-        saved = [np.array(ops.convert_to_numpy(variable)) for variable in variables]
+        saved = self._copy_variables()
         try:
             yield
         finally:
-            for variable, value in zip(variables, saved):
+            for variable, value in saved:
                 variable.assign(value)
+
+    def _copy_variables(self):
+        variables = self.variables + self.generator_optimizer.variables + self.discriminator_optimizer.variables
+        return [(variable, np.array(ops.convert_to_numpy(variable))) for variable in variables]
 
     def _check_images(self, x, caller):
         expected = tuple(self.discriminator.input_shape[1:])
@@ -403,6 +416,63 @@ class ShuffledBatches(keras.utils.PyDataset):
 
     def on_epoch_end(self):
         self.order = self.generator.permutation(len(self.images))
+
+
+class _Watch(keras.callbacks.Callback):
+    """Stops a run whose losses or weights are not finite, and lets an interruption wait for the end of an update."""
+
+    def __enter__(self):
+        self.saved, self.saved_at, self.last_logs, self.interrupted = [], -np.inf, {}, False
+        self.in_main = threading.current_thread() is threading.main_thread()  # others get no signals
+        self.handler = signal.signal(signal.SIGINT, self._interrupt) if self.in_main else None
+
+    def __exit__(self, kind, error, trace):
+        if self.in_main:
+            signal.signal(signal.SIGINT, self.handler)
+        if kind is FloatingPointError:
+            for variable, value in self.saved:
+                variable.assign(value)
+
+    def _interrupt(self, number, frame):
+        # On JAX the weights of a running update are nowhere: an interruption there would lose them.
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if time.monotonic() - self.saved_at < 1.0:  # epochs of milliseconds need no copy each
+            return
+        copy = self.model._copy_variables()
+        for variable, value in copy:
+            if not np.isfinite(value).all():
+                self._stop(variable.path, "a NaN or infinite value")
+        self.saved, self.saved_at, self.epoch = copy, time.monotonic(), epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        # The logs of the call before are there already: to read the newest would make the device wait for Python.
+        self._check(self.last_logs)
+        self.last_logs = logs
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check({**logs, **self.last_logs})
+        self._check(logs)
+
+    def _check(self, logs):
+        for name, value in logs.items():
+            if not np.isfinite(float(value)):
+                self._stop(name, float(value))
+
+    def _stop(self, name, value):
+        rates = [float(o.learning_rate) for o in (self.model.generator_optimizer, self.model.discriminator_optimizer)]
+        raise FloatingPointError(
+            f"{name} became {value} in this training. Losses and weights must stay finite; both networks and optimizers are back "
+            f"where they were before epoch {self.epoch + 1}. "
+            f"Likely causes: learning rates that are too high (here {rates[0]:.3g} for G and {rates[1]:.3g} for D), a Wasserstein "
+            "loss without clipping or penalty, a logarithm, root or quotient at zero in a loss or layer of your own, or float16. "
+            "Lower the rates first, compile again, and call fit() again."
+        )
 
 
 @contextlib.contextmanager

@@ -1,3 +1,7 @@
+import os
+import signal
+import threading
+
 import keras
 import numpy as np
 import pytest
@@ -652,3 +656,79 @@ def test_data_must_fill_a_batch_for_each_discriminator_step():
 def test_latents_that_do_not_fit_are_refused(shape):
     with pytest.raises(ValueError, match=r"takes \(n, 3\)"):
         compiled(*point_networks()).generate(np.zeros(shape, "float32"))
+
+
+# --- faults ------------------------------------------------------------------------------------------------------------------
+
+
+class After(keras.callbacks.Callback):
+    """Calls a function once, at the end of a given update of a given epoch."""
+
+    def __init__(self, epoch, batch, function):
+        super().__init__()
+        self.when, self.function, self.epoch = (epoch, batch), function, 0
+        self.batches_seen = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches_seen += 1
+        if (self.epoch, batch) == self.when:
+            self.function()
+
+
+@pytest.mark.parametrize("order", training.ORDERS)
+def test_a_loss_that_explodes_stops_the_run_and_keeps_the_weights_of_before(order):
+    gan = training.GAN(*point_networks(), seed=0)
+    gan.compile(keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e30), "wasserstein", order=order)
+    before = weights(gan.discriminator) + weights(gan.generator)
+    gan.guarded = True  # the guard would see it already
+    seen = After(0, 10**9, None)
+    with pytest.raises(FloatingPointError, match=r"(?s)must stay finite.*learning rates.*1e\+30 for D.*fit\(\) again"):
+        gan.fit(POINTS, batch_size=16, epochs=3, verbose=0, callbacks=[seen])
+    assert seen.batches_seen < 10  # of 40 in the first epoch
+    for old, new in zip(before, weights(gan.discriminator) + weights(gan.generator)):
+        np.testing.assert_array_equal(old, new)
+    assert np.isfinite(gan.sample(4)).all()
+
+
+def test_a_broken_weight_is_found_at_the_next_epoch_and_training_can_go_on(monkeypatch):
+    gan = compiled(*point_networks())
+    monkeypatch.setattr(training.time, "monotonic", iter(range(0, 1000, 2)).__next__)  # a copy at each epoch
+
+    class Spoil(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                weight = gan.discriminator.weights[0]
+                weight.assign(np.full(weight.shape, np.nan))
+
+    with pytest.raises(FloatingPointError, match="before epoch 2"):
+        gan.fit(POINTS, batch_size=64, epochs=4, verbose=0, callbacks=[Spoil()])
+    assert all(np.isfinite(value).all() for value in weights(gan.discriminator))
+    logs = gan.fit(POINTS, batch_size=64, epochs=1, verbose=0).history
+    assert np.isfinite(logs["discriminator_loss"]).all()
+
+
+def test_an_interruption_waits_for_the_end_of_the_update_and_leaves_a_usable_model():
+    gan = compiled(*image_networks())
+    gan.fit(FROGS, batch_size=16, epochs=1, verbose=0)
+    before, handler = gan.sample(4, seed=1), signal.getsignal(signal.SIGINT)
+    after = After(2, 1, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        gan.fit(FROGS, batch_size=16, epochs=50, verbose=0, callbacks=[after])
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert not np.array_equal(gan.sample(4, seed=1), before)
+    assert np.isfinite(gan.fit(FROGS, batch_size=16, epochs=1, verbose=0).history["generator_loss"]).all()
+
+
+def test_an_interruption_at_any_moment_leaves_a_usable_model():
+    gan = compiled(*image_networks())
+    gan.fit(FROGS, batch_size=16, epochs=1, verbose=0)
+    for delay in np.random.default_rng(0).uniform(0.05, 0.3, size=5):
+        timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            gan.fit(FROGS, batch_size=16, epochs=100_000, verbose=0)
+        timer.join()
+        assert np.isfinite(gan.sample(4)).all()
