@@ -132,8 +132,8 @@ class Checkpoint(keras.callbacks.Callback):
     damaged file, or of a run with other settings, is refused with a printed reason and renamed `refused_epoch_000007`, and the
     one before is used.
 
-    Not saved are other callbacks, random generators outside of the GAN, and the order of a `tf.data.Dataset` or `PyDataset` of
-    your own: there a resumed run is exact if the batches of an epoch do not depend on the epochs before.
+    Not saved are the states of other callbacks, random generators outside of the GAN, and the order of a `tf.data.Dataset` or
+    `PyDataset` of your own: there a resumed run is exact if the batches of an epoch do not depend on the epochs before.
 
     Example:
 
@@ -222,7 +222,9 @@ class Checkpoint(keras.callbacks.Callback):
         state["order_seed"] = self.model.batches.seed if self.model.batches else None
         state["versions"] = {"Keras": keras.__version__, autodiff.BACKEND: autodiff.BACKEND_VERSION}
         with self._writing() as temporary:
-            self.model.save_weights(temporary / WEIGHTS)
+            weights = _MemoryFile()
+            self.model.save_weights(weights)
+            (temporary / WEIGHTS).write_bytes(weights.getbuffer())
             np.savez(temporary / ARRAYS, **arrays)
             checksums = {name: _checksum((temporary / name).read_bytes()) for name in (WEIGHTS, ARRAYS)}
             checksums[STATE] = _checksum(json.dumps(state).encode())
@@ -266,11 +268,11 @@ class Checkpoint(keras.callbacks.Callback):
             shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
             temporary.mkdir(parents=True)
             yield temporary
-        except (OSError, RuntimeError) as error:  # h5py raises both
+        except OSError as error:
             raise OSError(
                 f"A checkpoint could not be written to {self.folder} ({error}). "
                 "The folder must allow writing, and the disk needs room for three checkpoints. "
-                "Free some space or choose another folder and run fit() again: it goes on with the last good checkpoint."
+                "Make room and run fit() again, which goes on with the last good checkpoint, or choose another folder."
             ) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -319,6 +321,13 @@ class Checkpoint(keras.callbacks.Callback):
                 "An epoch that is cut short leaves batches for the next one, whose order a resumed run cannot know. "
                 "Leave steps_per_epoch out, or give fit() fewer images."
             )
+
+
+class _MemoryFile(io.BytesIO):
+    """A weights file in memory: HDF5 ends the whole process when a disk is full, Python raises an error."""
+
+    def __str__(self):
+        return ".weights.h5"  # Keras takes the format from the end of the name
 
 
 def _read_checkpoint(path):

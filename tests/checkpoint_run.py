@@ -1,4 +1,4 @@
-"""A small run with `monitors.Checkpoint`, for the tests that kill it. As a script: folder, number of epochs, mode."""
+"""A small run with `monitors.Checkpoint`. As a script, which tests kill: folder or "", epochs, largest file in bytes."""
 
 import hashlib
 import resource
@@ -13,13 +13,13 @@ from gan_utils import latents, monitors, networks, training
 POINTS = np.random.default_rng(0).normal(size=(160, 2)).astype("float32")
 
 
-def build(seed=3, learning_rate=1e-2, dropout=0.3, use_ema=True, order="discriminator_first"):
+def build(first_weights=1, *, seed=3, learning_rate=1e-2, dropout=0.3, use_ema=True, order="discriminator_first"):
     """A GAN with batch normalisation, dropout, Adam with averaged weights and RMSprop."""
-    keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(first_weights)
     hidden = [layers.Dense(8), layers.BatchNormalization(), layers.LeakyReLU(0.2), layers.Dense(2)]
     generator = keras.Sequential([keras.Input((3,)), *hidden], name="generator")
     gan = training.GAN(generator, networks.build_mlp_discriminator((2,), units=(8,), dropout=dropout), seed=seed)
-    adam = keras.optimizers.Adam(learning_rate, beta_1=0.5, use_ema=use_ema, ema_overwrite_frequency=None)
+    adam = keras.optimizers.Adam(learning_rate, beta_1=0.5, use_ema=use_ema)
     gan.compile(keras.optimizers.RMSprop(1e-2), adam, order=order)
     return gan
 
@@ -45,20 +45,23 @@ def digest(gan, recorder, history):
 
 
 class Teller(keras.callbacks.Callback):
-    """Prints each epoch that is saved, and makes files of more than 4 KB impossible after the third if asked to."""
+    """Prints what was saved, and after the third epoch sets a limit to the bytes of a file, if one is given."""
 
-    def __init__(self, full_disk):
+    def __init__(self, limit):
         super().__init__()
-        self.full_disk = full_disk
+        self.limit = limit
+
+    def on_epoch_begin(self, epoch, logs=None):
+        print(f"begins {epoch}", flush=True)
 
     def on_epoch_end(self, epoch, logs=None):
         print(f"saved {epoch + 1}", flush=True)
-        if self.full_disk and epoch == 2:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (self.full_disk, resource.RLIM_INFINITY))
+        if self.limit is not None and epoch == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (self.limit, resource.RLIM_INFINITY))
 
 
 if __name__ == "__main__":
     gan, recorder = build(), record()
-    teller = Teller(int(sys.argv[3]) if len(sys.argv) > 3 else 0)
+    teller = Teller(int(sys.argv[3]) if len(sys.argv) > 3 else None)
     history = train(gan, recorder, sys.argv[1] or None, int(sys.argv[2]), [teller])
     print("digest", digest(gan, recorder, history), flush=True)
