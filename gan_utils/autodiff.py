@@ -39,8 +39,11 @@ with _quiet_stderr():
         tf.config.list_physical_devices()  # the search for a GPU prints as well
         # This pass fails on a convolution followed by LeakyReLU and prints an error for each traced step. It gains nothing here.
         tf.config.optimizer.set_experimental_options({"remapping": False})
+        BACKEND_VERSION = tf.__version__
     elif BACKEND == "jax":
         import jax
+
+        BACKEND_VERSION = jax.__version__
     else:
         raise ValueError(
             f"The Keras backend is {BACKEND!r}. "

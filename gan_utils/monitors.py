@@ -1,14 +1,24 @@
 """Keras callbacks that watch a `training.GAN` while it learns."""
 
+import contextlib
+import functools
+import hashlib
+import io
+import json
+import os
+import shutil
 import time
 from pathlib import Path
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
+from keras import ops
 from PIL import Image
 
 from gan_utils import autodiff, images, plotting
+
+WEIGHTS, ARRAYS, STATE = "gan.weights.h5", "arrays.npz", "state.json"  # the files of a checkpoint
 
 
 class Recorder(keras.callbacks.Callback):
@@ -47,14 +57,15 @@ class Recorder(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.model.check_latents(self.latents)
         self.start_time, self.start_step = time.perf_counter(), None
-        if not self.samples:
-            self._record()
 
     def on_epoch_begin(self, epoch, logs=None):
         # A resumed run starts at a later epoch than 0.
         self.step = self.epoch_start = max(self.step, epoch * self.params["steps"])
         if self.start_step is None:
             self.start_step = self.step
+        # Not in on_train_begin(): a checkpoint may bring other weights and the samples of the run before the cut.
+        if not self.samples:
+            self._record()
 
     def on_train_batch_end(self, batch, logs=None):
         before = self.step
@@ -66,8 +77,19 @@ class Recorder(keras.callbacks.Callback):
             self._record()
 
     def on_train_end(self, logs=None):
-        if self.sample_steps[-1] != self.step:
+        if self.sample_steps[-1:] != [self.step]:
             self._record()
+
+    def state(self):
+        """What was recorded so far, as a mapping from names to arrays; `restore` takes it back."""
+        logs = {f"logs/{name}": np.array(values) for name, values in self.logs.items()}
+        return {name: np.array(getattr(self, name)) for name in ("step", "steps", "sample_steps", "samples")} | logs
+
+    def restore(self, state):
+        """Go on recording after what `state` holds; what was recorded since then is forgotten."""
+        self.step, self.samples = int(state["step"]), list(state["samples"])
+        self.steps, self.sample_steps = state["steps"].tolist(), state["sample_steps"].tolist()
+        self.logs = {name[len("logs/") :]: values.tolist() for name, values in state.items() if name.startswith("logs/")}
 
     def _record(self):
         autodiff.sync_variables(self.model)
@@ -96,6 +118,274 @@ class Recorder(keras.callbacks.Callback):
         else:
             self.display.update(figure)
         plt.close(figure)
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Saves everything a run needs to go on, and goes on there when the same `fit` is called again after a cut.
+
+    A resumed run ends bit by bit where the uninterrupted one ends, on a CPU with the same versions of the software. Saved are
+    both networks, both optimizers with their averages, the states of all seed generators, the order of the data, the history and
+    the recordings; first before training, then at the end of epochs. A finished run removes its checkpoints.
+
+    Each checkpoint is a folder `epoch_000007`. It is written under another name and then renamed, so a run that is killed while
+    it saves leaves the checkpoints before as they are; the two newest are kept. Training starts from the newest one. One with a
+    damaged file, or of a run with other settings, is refused with a printed reason and renamed `refused_epoch_000007`, and the
+    one before is used.
+
+    Not saved are the states of other callbacks, random generators outside of the GAN, and the order of a `tf.data.Dataset` or
+    `PyDataset` of your own: there a resumed run is exact if the batches of an epoch do not depend on the epochs before.
+
+    Example:
+
+        recorder = monitors.Recorder(fixed_latents)
+        checkpoint = monitors.Checkpoint(folder / "checkpoint", recorder)
+        gan.fit(images, batch_size=64, epochs=20, callbacks=[recorder, checkpoint])
+
+    Args:
+        folder: where the checkpoints lie; each run needs its own.
+        recorder: the `Recorder` of the same `fit`, or a list of them. Their pictures and lists are restored.
+        every: epochs between two checkpoints.
+
+    Raises:
+        ValueError: if an argument does not fit; at the start of training, if the folder holds only another run.
+        OSError: if a checkpoint cannot be written. The last one stays.
+
+    Taught in: `04_frog_dcgan`.
+    """
+
+    def __init__(self, folder, recorder=None, *, every=1):
+        super().__init__()
+        self.folder, self.every = Path(folder), every
+        self.recorders = list(recorder) if isinstance(recorder, (list, tuple)) else [recorder] * (recorder is not None)
+        if not isinstance(every, int) or every < 1 or not all(isinstance(r, Recorder) for r in self.recorders):
+            raise ValueError(
+                f"Checkpoint received recorder={recorder!r} and every={every!r}. "
+                "The first must be a monitors.Recorder, a list of them or None, the second an int of at least 1. "
+                "Write monitors.Checkpoint(folder, recorder, every=1)."
+            )
+
+    def on_train_begin(self, logs=None):
+        self.epochs, self.history, self.marks = [], {}, self._fingerprint()
+        self._check_steps()
+        with self._writing():
+            pass  # a folder that cannot be written is found before the first update
+        found, refused = self._find()
+        for path in refused:
+            aside = path.with_name(f"refused_{path.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+        if found:
+            self._load(*found)
+            return
+        if refused:
+            print(f"No checkpoint in {self.folder} can be used: training starts anew.")
+        self._save(self.model._initial_epoch)
+
+    def _find(self):
+        """`(path, state, arrays)` of the newest checkpoint of this run, or None, and the paths that were refused before it."""
+        refused, foreign = [], ""
+        for path in sorted(self.folder.glob("epoch_*"), reverse=True):
+            state, arrays, problem = _read_checkpoint(path)
+            differences = "" if problem else self._differences(state)
+            if not problem and not differences:
+                return (path, state, arrays), refused
+            print(f"Refused {path}: {problem or 'it belongs to another run; ' + differences}.")
+            refused, foreign = [*refused, path], foreign or differences
+        if foreign:
+            raise ValueError(
+                f"{self.folder} holds checkpoints of another run ({foreign}). "
+                "A run goes on only with the networks, settings and data it began with, and a new one would overwrite the other. "
+                "Choose another folder for this run, or delete this one."
+            )
+        return None, refused
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(epoch)
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(float(value))
+        if (epoch + 1) % self.every == 0:
+            self._save(epoch + 1)
+
+    def on_train_end(self, logs=None):
+        self.model.history.epoch, self.model.history.history = self.epochs, self.history
+        for path in self.folder.glob("epoch_*"):
+            self._remove(path)
+        with contextlib.suppress(OSError):  # something else lies there
+            self.folder.rmdir()
+
+    def _save(self, epoch):
+        arrays = {f"seed/{i}": ops.convert_to_numpy(variable) for i, variable in enumerate(self._seed_states())}
+        for i, recorder in enumerate(self.recorders):
+            arrays |= {f"recorder_{i}/{name}": values for name, values in recorder.state().items()}
+        state = {"epoch": epoch, "epochs": self.epochs, "history": self.history, "marks": self.marks}
+        state["updates"] = int(ops.convert_to_numpy(self.model.generator_optimizer.iterations))
+        state["order_seed"] = self.model.batches.seed if self.model.batches else None
+        state["versions"] = {"Keras": keras.__version__, autodiff.BACKEND: autodiff.BACKEND_VERSION}
+        with self._writing() as temporary:
+            weights = _MemoryFile()
+            self.model.save_weights(weights)
+            (temporary / WEIGHTS).write_bytes(weights.getbuffer())
+            np.savez(temporary / ARRAYS, **arrays)
+            checksums = {name: _checksum((temporary / name).read_bytes()) for name in (WEIGHTS, ARRAYS)}
+            checksums[STATE] = _checksum(json.dumps(state).encode())
+            (temporary / STATE).write_text(json.dumps({"state": state, "checksums": checksums}))
+            for path in [*temporary.iterdir(), temporary]:
+                _sync(path)
+            temporary.rename(self.folder / f"epoch_{epoch:06d}")
+            _sync(self.folder)
+            for path in sorted(self.folder.glob("epoch_*"))[:-2]:
+                self._remove(path)
+
+    def _load(self, path, state, arrays):
+        self.model.load_weights(path / WEIGHTS)
+        for i, variable in enumerate(self._seed_states()):
+            variable.assign(arrays[f"seed/{i}"])
+        for i, recorder in enumerate(self.recorders):
+            begin = f"recorder_{i}/"
+            recorder.restore({name[len(begin) :]: values for name, values in arrays.items() if name.startswith(begin)})
+        self.epochs, self.history = state["epochs"], state["history"]
+        self.model._initial_epoch = state["epoch"]  # where the loop of Keras begins, as in its BackupAndRestore
+        if self.model.batches:
+            self.model.batches.seed = state["order_seed"]
+            self.model.batches.start(state["epoch"] + 1)
+        print(
+            f"Resumed after epoch {state['epoch']} of {self.params['epochs']} (update {state['updates']:,}), "
+            f"saved in {self.folder}. Delete this folder to start anew."
+        )
+        versions = {"Keras": keras.__version__, autodiff.BACKEND: autodiff.BACKEND_VERSION}
+        if versions != state["versions"]:
+            print(f"It was saved with {state['versions']} and goes on with {versions}: the last digits may differ.")
+
+    def _seed_states(self):
+        # Keras leaves them out of a weights file.
+        return [variable for variable in self.model.variables if variable.name == "seed_generator_state"]
+
+    @contextlib.contextmanager
+    def _writing(self):
+        """An empty temporary folder for the block, which fills and renames it. What is left of it is removed at the end."""
+        temporary = self.folder / "unfinished"
+        try:
+            shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
+            temporary.mkdir(parents=True)
+            yield temporary
+        except OSError as error:
+            raise OSError(
+                f"A checkpoint could not be written to {self.folder} ({error}). "
+                "The folder must allow writing, and the disk needs room for three checkpoints. "
+                "Make room and run fit() again, which goes on with the last good checkpoint, or choose another folder."
+            ) from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def _remove(self, path):
+        # Renamed first: a run that is killed here leaves no half of a checkpoint.
+        shutil.rmtree(path.rename(self.folder / "unfinished"))
+
+    def _differences(self, state):
+        """The first settings in which the run of a checkpoint differs from this one, in words."""
+        here, there = self.marks, state["marks"]
+        names = [name for name in here | there if here.get(name) != there.get(name)]
+        differences = [f"{name}: {here.get(name, 'nothing')} here, {there.get(name, 'nothing')} there" for name in names]
+        if state["epoch"] > self.params["epochs"]:
+            differences.append(f"epochs: {self.params['epochs']} here, {state['epoch']} done there")
+        return "; ".join(differences[:3])
+
+    def _fingerprint(self):
+        """What must be the same in the run that goes on, as a mapping from words to text."""
+        gan = self.model
+        marks = {"backend": autodiff.BACKEND, "steps in an epoch": self.params["steps"], "recorders": len(self.recorders)}
+        for name in ("seed", "order", "discriminator_steps", "unrolled_steps", "log_gradients", "steps_per_execution"):
+            marks[name] = getattr(gan, name)
+        for name in ("discriminator_loss", "generator_loss", "penalty"):
+            marks[name] = _name_function(getattr(gan, name))
+        if gan.batches:
+            x = gan.batches.images
+            marks |= {"batch_size": gan.batches.size // gan.discriminator_steps, "images": x.shape, "checksum": _checksum(x)}
+        for i, recorder in enumerate(self.recorders):
+            latents = _checksum(ops.convert_to_numpy(recorder.latents))
+            marks |= {f"latents of recorder {i}": latents, f"every of recorder {i}": recorder.every}
+        for network, optimizer in ((gan.generator, gan.generator_optimizer), (gan.discriminator, gan.discriminator_optimizer)):
+            owner = "generator" if network is gan.generator else "discriminator"
+            marks |= _settings(optimizer, f"{owner}'s optimizer")
+            for i, layer in enumerate(network._flatten_layers(include_self=False)):
+                marks |= _settings(layer, f"{owner}'s layer {i}")
+            # Names like `dense_3` count the layers built in this session: only the last part of a path says something.
+            marks[f"{owner}'s weights"] = [(v.name, str(v.dtype), v.shape) for v in network.weights]
+        return {name: _tell(value) for name, value in marks.items()}
+
+    def _check_steps(self):
+        batches, steps = self.model.batches, self.params["steps"]
+        if batches and steps != len(batches):
+            raise ValueError(
+                f"Checkpoint received a fit() with steps_per_epoch={steps} of {len(batches)} batches. "
+                "An epoch that is cut short leaves batches for the next one, whose order a resumed run cannot know. "
+                "Leave steps_per_epoch out, or give fit() fewer images."
+            )
+
+
+class _MemoryFile(io.BytesIO):
+    """A weights file in memory: HDF5 ends the whole process when a disk is full, Python raises an error."""
+
+    def __str__(self):
+        return ".weights.h5"  # Keras takes the format from the end of the name
+
+
+def _read_checkpoint(path):
+    """`(state, arrays, problem)` of a checkpoint; the problem is empty if all files are as they were written."""
+    try:
+        stored = json.loads((path / STATE).read_text())
+        files = {name: (path / name).read_bytes() for name in (WEIGHTS, ARRAYS)}
+        files[STATE] = json.dumps(stored["state"]).encode()
+        broken = [name for name, content in files.items() if _checksum(content) != stored["checksums"][name]]
+        if broken:
+            return None, None, f"{' and '.join(broken)} is damaged: the checksum is wrong"
+        with np.load(io.BytesIO(files[ARRAYS]), allow_pickle=False) as arrays:
+            return stored["state"], dict(arrays), ""
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return None, None, f"a file is missing or damaged ({type(error).__name__}: {error})"
+
+
+def _checksum(content):
+    """SHA-256 of bytes or of the values of an array, in hexadecimal digits."""
+    return hashlib.sha256(content if isinstance(content, bytes) else np.ravel(content)).hexdigest()
+
+
+def _sync(path):
+    """Wait until a file or a folder lies on the disk, not only in the memory of the system."""
+    if path.is_file():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+        return
+    with contextlib.suppress(OSError):  # some systems cannot do this with a folder
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _settings(owner, title):
+    """Class and configuration of a layer or an optimizer, without its name and its seed."""
+    settings = {f"{title}, class": type(owner).__name__}
+    if getattr(owner, "_layers", None):
+        return settings  # its configuration repeats that of the layers inside, with their names
+    with contextlib.suppress(NotImplementedError):  # a class of your own may have none
+        settings |= {f"{title}, {name}": value for name, value in owner.get_config().items() if name not in ("name", "seed")}
+    return settings
+
+
+def _name_function(function):
+    """Name of a function, with the arguments that `functools.partial` gave it."""
+    if isinstance(function, functools.partial):
+        return f"{_name_function(function.func)} with {_tell(function.args)} {_tell(function.keywords)}"
+    return "none" if function is None else getattr(function, "__qualname__", type(function).__name__)
+
+
+def _tell(value):
+    """A setting as text that is the same in each process."""
+    if isinstance(value, float):
+        return f"{value:.7g}"
+    return json.dumps(value, default=lambda v: type(v).__name__) if isinstance(value, (dict, list, tuple)) else str(value)
 
 
 def save_grid(fakes, path, *, real=None):

@@ -153,6 +153,7 @@ class GAN(keras.Model):
         if isinstance(x, np.ndarray):
             self._check_images(x, "fit()")
             x = ShuffledBatches(x, 32 if batch_size is None else batch_size, self.discriminator_steps, seed=self.seed)
+            x.start(kwargs.get("initial_epoch", 0))
         first_batch = _first_batch(x)
         if batch_size is not None and not isinstance(x, ShuffledBatches):
             raise ValueError(
@@ -170,6 +171,9 @@ class GAN(keras.Model):
         if not self.guarded:
             self._guard_half_steps(first_batch[:8])
             self.guarded = True
+        # For `monitors.Checkpoint`, which changes both when it resumes. What an interrupted run left there must not count.
+        self.batches = x if isinstance(x, ShuffledBatches) else None
+        self._initial_epoch = kwargs.get("initial_epoch", 0)
         watch, callbacks = _Watch(), kwargs.pop("callbacks", None)
         kwargs["callbacks"] = [watch, *keras.tree.flatten(getattr(callbacks, "callbacks", callbacks) or [])]
         with watch:
@@ -385,11 +389,14 @@ class GAN(keras.Model):
 class ShuffledBatches(keras.utils.PyDataset):
     """Batches of an array in a new random order each epoch; the last incomplete batch of an epoch is left out.
 
+    The orders are the successive permutations of `numpy.random.default_rng(seed)`. `fit` uses number 0 for a look at the first
+    batch, and number `e + 1` for epoch `e`.
+
     Args:
         images: `(n, ...)`, float32.
         batch_size: images in one update of D.
         discriminator_steps: D's updates in one step of `fit`; a batch holds `batch_size * discriminator_steps` images.
-        seed: int or None.
+        seed: int, or None for a seed that is drawn; the attribute `seed` holds the one in use.
 
     Raises:
         ValueError: if the data does not fill one batch.
@@ -405,14 +412,20 @@ class ShuffledBatches(keras.utils.PyDataset):
                 "The batch size must be at least 1, and the data must fill a batch for each discriminator step. "
                 f"Use a batch size of at most {len(images) // discriminator_steps}, or more data."
             )
-        self.generator = np.random.default_rng(seed)
-        self.order = self.generator.permutation(len(images))
+        self.seed = int(np.random.SeedSequence(seed).entropy)
+        self.start(0)
 
     def __len__(self):
         return len(self.images) // self.size
 
     def __getitem__(self, index):
         return self.images[self.order[index * self.size : (index + 1) * self.size]]
+
+    def start(self, number):
+        """Use the permutation of this number, counted from 0, and its successors after it."""
+        self.generator = np.random.default_rng(self.seed)
+        for _ in range(number + 1):
+            self.on_epoch_end()
 
     def on_epoch_end(self):
         self.order = self.generator.permutation(len(self.images))
