@@ -8,7 +8,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from gan_utils import autodiff, images, plotting
+from gan_utils import autodiff, checks, images, plotting
+
+LATENTS, REAL = checks.array("n, latent_dim", tensor=True), checks.array("n, ...")
+PATH = checks.instance((str, Path), "a path", "Write a string or a pathlib.Path.")
 
 
 class Recorder(keras.callbacks.Callback):
@@ -28,11 +31,12 @@ class Recorder(keras.callbacks.Callback):
         samples: list of arrays, one for each record.
 
     Raises:
-        ValueError: at the start of training, if the latents do not fit the generator.
+        ValueError: if an argument does not fit; at the start of training, if the latents do not fit the generator.
 
     Taught in: `03_vanilla_gan`.
     """
 
+    @checks.arguments(latents=LATENTS, every=checks.whole(1), live=checks.FLAG, folder=PATH, real=REAL)
     def __init__(self, latents, *, every=250, live=False, folder=None, real=None):
         super().__init__()
         self.latents = latents
@@ -98,16 +102,21 @@ class Recorder(keras.callbacks.Callback):
         plt.close(figure)
 
 
+@checks.arguments(fakes=checks.array("n, height, width, channels", finite=False), path=PATH)
 def save_grid(fakes, path, *, real=None):
     """Save a grid of fake images as PNG, with a grid of as many real ones on its left if given. Makes the folder."""
-    grid = images.make_grid(fakes)
+    path, grid = Path(path), images.make_grid(images.check_range(fakes, "save_grid()"))
     if real is not None:
+        form = checks.form((None, *np.shape(fakes)[1:]))
+        real = checks.array(form, smallest=len(fakes))("save_grid()", "real", real)
         gap = np.ones((grid.shape[0], 8, grid.shape[2]), "float32")
         grid = np.concatenate([images.make_grid(real[: len(fakes)]), gap, grid], axis=1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(images.denormalize(grid).squeeze()).save(path)
+    pixels = images.denormalize(grid)
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(path, "PNG")
 
 
+@checks.arguments(seconds=checks.number(0.0))
 def format_time(seconds):
     """Seconds in words: `"45 s"`, `"3 min 20 s"`."""
     seconds = int(round(seconds))

@@ -17,7 +17,7 @@ def test_an_unknown_budget_is_refused(monkeypatch):
     with pytest.raises(ValueError, match="'ci', 'classroom', 'full'"):
         lesson.choose_budget()
     monkeypatch.delenv("GAN_UTILS_BUDGET")
-    with pytest.raises(ValueError, match="The budget is 'small'"):
+    with pytest.raises(ValueError, match="received default='small'"):
         lesson.pick("small", ci=1, classroom=2, full=3)
 
 
