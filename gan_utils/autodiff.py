@@ -44,11 +44,8 @@ with _quiet_stderr():
     elif BACKEND == "jax":
         import jax
     else:
-        raise checks.error(
-            f"The Keras backend is {BACKEND!r}.",
-            "gan_utils runs on 'tensorflow' or 'jax'.",
-            "Set the environment variable KERAS_BACKEND before Python starts.",
-        )
+        remedy = "Set the environment variable KERAS_BACKEND before Python starts."
+        raise checks.error(f"The Keras backend is {BACKEND!r}.", "gan_utils runs on 'tensorflow' or 'jax'.", remedy)
 
 LIST = checks.instance(
     (list, tuple), "a list", "Write [value] for one; the variables of a network are network.trainable_variables."
@@ -194,11 +191,9 @@ def _total(outputs):
 def _check_result(result):
     value = result[0] if isinstance(result, (tuple, list)) and len(result) == 2 else None
     if not checks.is_tensor(value) or tuple(value.shape):
-        raise checks.error(
-            f"The function to differentiate returned {checks.describe(result)}.",
-            "It must return a scalar tensor, in value_and_gradients() as the first of a pair (scalar, aux).",
-            "Take the mean or the sum of what it computes; write None for aux if there is nothing more to return.",
-        )
+        passed = f"The function to differentiate returned {checks.describe(result)}."
+        expected = "It must return a scalar tensor, in value_and_gradients() as the first of a pair (scalar, aux)."
+        raise checks.error(passed, expected, "Take the mean or the sum of what it computes, and None for aux.")
     return result
 
 

@@ -60,11 +60,9 @@ def median_bandwidth(x, y):
     squared = ops.convert_to_numpy(_squared_distances(both, both))
     median = float(np.sqrt(np.median(squared[np.triu_indices(len(squared), k=1)])))
     if median == 0.0:
-        raise checks.error(
-            "median_bandwidth() received clouds in which most samples are equal: the median distance is 0.",
-            "It expects samples that differ.",
-            "Give a bandwidth of your own, or look why the samples are copies.",
-        )
+        passed = "median_bandwidth() received clouds in which most samples are equal: the median distance is 0."
+        remedy = "Give a bandwidth of your own, or look why the samples are copies."
+        raise checks.error(passed, "It expects samples that differ.", remedy)
     return median
 
 

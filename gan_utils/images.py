@@ -25,11 +25,9 @@ def normalize(images):
     """
     images = checks.as_numpy(images)
     if images.dtype != np.uint8:
-        raise checks.error(
-            f"normalize() received images of dtype {images.dtype}.",
-            "It expects uint8 pixel values in [0, 255].",
-            "If the images are floats already, scale them yourself so that black is -1 and white is 1.",
-        )
+        passed = f"normalize() received images of dtype {images.dtype}."
+        remedy = "If the images are floats already, scale them yourself so that black is -1 and white is 1."
+        raise checks.error(passed, "It expects uint8 pixel values in [0, 255].", remedy)
     return images.astype("float32") / 127.5 - 1.0
 
 
@@ -95,11 +93,9 @@ def make_grid(images, num_columns=None, *, padding=1):
     """
     images = check_range(images, "make_grid()").astype("float32")
     if images.ndim != 4 or not images.size or images.shape[-1] not in (1, 3, 4):
-        raise checks.error(
-            f"make_grid() received images of shape {images.shape}.",
-            "It expects (n, height, width, channels) with n at least 1 and 1, 3 or 4 channels.",
-            "Add the missing axes with images[None] or images[..., None].",
-        )
+        expected = "It expects (n, height, width, channels) with n at least 1 and 1, 3 or 4 channels."
+        remedy = "Add the missing axes with images[None] or images[..., None]."
+        raise checks.error(f"make_grid() received images of shape {images.shape}.", expected, remedy)
     n, height, width, channels = images.shape
     columns = num_columns or int(np.ceil(np.sqrt(n)))
     rows = -(-n // columns)

@@ -58,11 +58,11 @@ def interpolate(start, end, num_points):
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     cosine = np.dot(start, end) / (lengths[0] * lengths[1]) if min(lengths) > 0 else -1.0
     if cosine < -1.0 + 1e-12:
-        raise checks.error(
+        passed, expected = (
             "interpolate() received a zero vector or two opposite vectors.",
-            "It expects ends with one shortest arc between them.",
-            "Draw one of the two ends again.",
+            "It expects ends with one shortest arc.",
         )
+        raise checks.error(passed, expected, "Draw one of the two ends again.")
     angle = np.arccos(min(cosine, 1.0))
     t = np.linspace(0.0, 1.0, num_points)[:, None]
     if angle < 1e-6:  # the arc is a straight line to within rounding

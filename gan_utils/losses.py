@@ -149,8 +149,6 @@ def get(loss):
         return FAMILIES[loss]
     if isinstance(loss, (tuple, list)) and len(loss) == 2 and all(callable(part) for part in loss):
         return tuple(loss)
-    raise checks.error(
-        f"The adversarial loss is {checks.describe(loss)}.",
-        f"It must be one of {', '.join(map(repr, FAMILIES))} or a pair (discriminator_loss, generator_loss).",
-        "Both functions take (real_logits, fake_logits) and return a scalar.",
-    )
+    expected = f"It must be one of {', '.join(map(repr, FAMILIES))} or a pair (discriminator_loss, generator_loss)."
+    remedy = "Both functions take (real_logits, fake_logits) and return a scalar."
+    raise checks.error(f"The adversarial loss is {checks.describe(loss)}.", expected, remedy)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gan_utils import autodiff, checks, images, plotting
 
-LATENTS, REAL = checks.array("n, latent_dim", tensor=True), checks.array("n, ...")
+LATENTS, REAL = checks.array("n, latent_dim", tensor=True), checks.array("m, ...")
 PATH = checks.instance((str, Path), "a path", "Write a string or a pathlib.Path.")
 
 

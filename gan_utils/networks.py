@@ -230,11 +230,9 @@ def _halve(caller, image_shape):
     while all(side % 2 == 0 and side >= 8 for side in (height, width)):
         height, width, num_stages = height // 2, width // 2, num_stages + 1
     if len(image_shape) != 3 or num_stages < 2:
-        raise checks.error(
-            f"{caller} received image_shape={tuple(image_shape)}.",
-            "It expects (height, width, channels) whose sides are multiples of 4 and at least 16.",
-            "Pad or resize the images, 30 pixels to 32 for example.",
-        )
+        expected = "It expects (height, width, channels) whose sides are multiples of 4 and at least 16."
+        remedy = "Pad or resize the images, 30 pixels to 32 for example."
+        raise checks.error(f"{caller} received image_shape={tuple(image_shape)}.", expected, remedy)
     return height, width, num_stages
 
 
@@ -265,11 +263,9 @@ def build_classifier(input_shape, *, widths=(48, 96, 192), num_classes=10):
     Taught in: `08_measuring_gans`.
     """
     if len(input_shape) != 3 or not widths or widths[0] < 2 or min(input_shape[:2]) < 2 ** len(widths):
-        raise checks.error(
-            f"build_classifier() received input_shape={tuple(input_shape)} and widths={tuple(widths)}.",
-            "It expects (height, width, channels) that can be halved for each width, and a first width of at least 2.",
-            "Write for example build_classifier((28, 28, 1), widths=(16, 32, 64)).",
-        )
+        passed = f"build_classifier() received input_shape={tuple(input_shape)} and widths={tuple(widths)}."
+        expected = "It expects (height, width, channels) that can be halved for each width, and a first width of at least 2."
+        raise checks.error(passed, expected, "Write for example build_classifier((28, 28, 1), widths=(16, 32, 64)).")
     model = keras.Sequential([keras.Input(input_shape)], name="classifier")
 
     def convolve(filters, pool=False):

@@ -35,11 +35,9 @@ def gradient_penalty(discriminator, real_images, fake_images, *, seed=None, weig
     pairs = {"real_images": (real_images, batch), "fake_images": (fake_images, batch)}
     real_images, fake_images = checks.arrays("gradient_penalty()", **pairs)
     if any(isinstance(layer, keras.layers.BatchNormalization) for layer in getattr(discriminator, "layers", ())):
-        raise checks.error(
-            f"gradient_penalty() received the discriminator {discriminator.name!r}, which holds batch normalisation.",
-            "The penalty needs an output for each image that depends on that image only.",
-            "Leave the normalisation out, or use layer normalisation.",
-        )
+        passed = f"gradient_penalty() received the discriminator {discriminator.name!r}, which holds batch normalisation."
+        expected = "The penalty needs an output for each image that depends on that image only."
+        raise checks.error(passed, expected, "Leave the normalisation out, or use layer normalisation.")
     shape = (ops.shape(real_images)[0],) + (1,) * (len(real_images.shape) - 1)
     epsilon = keras.random.uniform(shape, seed=seed)
     mixed = epsilon * real_images + (1.0 - epsilon) * fake_images

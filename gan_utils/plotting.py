@@ -7,7 +7,6 @@ from gan_utils import checks
 from gan_utils import images as image_arrays
 
 AXES = checks.instance(plt.Axes, "axes of matplotlib", "Make them with plt.subplots(), or leave ax out.")
-POINTS = checks.array("n, 2")
 
 REAL, FAKE, NEUTRAL = "#0072B2", "#E69F00", "#555555"
 STYLE = {
@@ -62,8 +61,8 @@ def show_grid(images, title="", *, num_columns=None, ax=None, scale=1.0):
     return ax
 
 
-@checks.arguments(real=POINTS, fake=POINTS, title=checks.TEXT, ax=AXES, limit=checks.number(1e-6))
-def plot_points(real, fake=None, title="", *, ax=None, limit=None):
+@checks.arguments(real=checks.array("n, 2"), fake=checks.array("m, 2"), title=checks.TEXT, ax=AXES, limit=checks.number(1e-6))
+def plot_points(real=None, fake=None, title="", *, ax=None, limit=None):
     """Clouds of two-dimensional points: real ones blue, fake ones orange.
 
     Args:

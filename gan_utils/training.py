@@ -11,11 +11,8 @@ from gan_utils import autodiff, checks, images, latents, losses
 ORDERS = ("discriminator_first", "generator_first")
 LOGS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 GRADIENT_LOGS = ("discriminator_gradient", "generator_gradient")
-OPTIMIZER = checks.instance(
-    keras.optimizers.Optimizer,
-    "a keras.optimizers.Optimizer",
-    "Write keras.optimizers.Adam(2e-4, beta_1=0.5), one for each network.",
-)
+ADAM = "Write keras.optimizers.Adam(2e-4, beta_1=0.5), one for each network."
+OPTIMIZER = checks.instance(keras.optimizers.Optimizer, "a keras.optimizers.Optimizer", ADAM)
 ORDER = checks.choice(ORDERS, f"The common one is {ORDERS[0]!r}.")
 STEPS = checks.whole(1, 1000, "Use 1 for a GAN, 5 for a Wasserstein GAN.")
 UNROLLED = checks.whole(0, 100, "Use 0 for a GAN, 5 for an unrolled GAN of moderate cost.")
@@ -331,19 +328,17 @@ class GAN(keras.Model):
         expected = tuple(self.discriminator.input_shape[1:])
         if not x.size or tuple(x.shape[1:]) != expected:
             form = f"(n, {', '.join(map(str, expected))}) with n at least 1"
-            raise checks.error(
-                f"{caller} received data of shape {tuple(x.shape)}.",
-                f"The discriminator {self.discriminator.name!r} takes {form}.",
+            passed, remedy = (
+                f"{caller} received data of shape {x.shape}.",
                 "Reshape the data, or build the networks for its size.",
             )
+            raise checks.error(passed, f"The discriminator {self.discriminator.name!r} takes {form}.", remedy)
         if len(expected) == 3:
             images.check_range(x, caller)
             if x.min() >= 0.0:
-                raise checks.error(
-                    f"{caller} received images from {x.min():.3g} to {x.max():.3g}, with no negative value.",
-                    "It expects [-1, 1], the range of the generator's tanh.",
-                    "Use images.normalize() on the uint8 pixels, or x * 2 - 1 on images in [0, 1].",
-                )
+                passed = f"{caller} received images from {x.min():.3g} to {x.max():.3g}, with no negative value."
+                remedy = "Use images.normalize() on the uint8 pixels, or x * 2 - 1 on images in [0, 1]."
+                raise checks.error(passed, "It expects [-1, 1], the range of the generator's tanh.", remedy)
         else:
             remedy = "Remove the broken points and convert with x.astype('float32')."
             checks.array("n, ...", floats=True, remedy=remedy)(caller, "x", x)
@@ -377,11 +372,9 @@ class ShuffledBatches(keras.utils.PyDataset):
         self.images = images.astype("float32", copy=False)
         self.size = batch_size * discriminator_steps
         if self.size > len(images):
-            raise checks.error(
-                f"fit() received batch_size={batch_size} for {len(images)} images and discriminator_steps={discriminator_steps}.",
-                "The data must fill a batch for each discriminator step.",
-                f"Use a batch size of at most {len(images) // discriminator_steps}, or more data.",
-            )
+            passed = f"fit() received batch_size={batch_size} for {len(images)} images and {discriminator_steps=}."
+            remedy = f"Use a batch size of at most {len(images) // discriminator_steps}, or more data."
+            raise checks.error(passed, "The data must fill a batch for each discriminator step.", remedy)
         self.generator = np.random.default_rng(seed)
         self.order = self.generator.permutation(len(images))
 

@@ -632,7 +632,7 @@ def complaint(function, name, call):
         message = str(error)
         if len(re.split(r"(?<=[.])\s+(?=\S)", message)) < 3:
             return f"not three sentences: {message}"
-        if not any(word in message for word in (*call, f"{name.split('.')[-1]}()", "The ", "fit()")):
+        if not any(word in message for word in (*call, f"{name.split('.')[-1]}()", "The ", "fit()", "make_grid()")):
             return f"names neither the function nor the argument: {message}"
     except Exception as error:
         return f"{type(error).__name__}: {error}"
