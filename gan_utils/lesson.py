@@ -81,13 +81,20 @@ def run_folder(lesson_name, budget):
     return folder
 
 
-@checks.arguments(claim=checks.TEXT, holds=checks.FLAG)
+ONE_BOOL = checks.rule(
+    lambda value: (array := checks.as_numpy(value)).dtype == bool and array.size == 1,
+    "True or False",
+    "Compare, or make one bool of an array with all() or any().",
+)
+
+
+@checks.arguments(claim=checks.TEXT, holds=ONE_BOOL)
 def check(claim, holds):
     """Print a claim that holds, or stop the lesson.
 
     Args:
         claim: what must be true, in words.
-        holds: a bool.
+        holds: a bool, or an array or a tensor with one.
 
     Raises:
         AssertionError: if it does not hold.
@@ -146,7 +153,7 @@ def check_answer(answer, expected, *, hint, tolerance=1e-3):
     if answer is None:
         print("Open: replace None by your answer and run this cell again.")
         return
-    if isinstance(expected, (str, bool)):
+    if isinstance(expected, (str, bool, np.bool_)):
         rule = checks.TEXT if isinstance(expected, str) else checks.FLAG
         right = rule("check_answer()", "answer", answer) == expected
     else:
