@@ -9,6 +9,8 @@ import contextlib
 import os
 import sys
 
+from gan_utils import checks
+
 
 @contextlib.contextmanager
 def _quiet_stderr():
@@ -45,13 +47,18 @@ with _quiet_stderr():
 
         BACKEND_VERSION = jax.__version__
     else:
-        raise ValueError(
-            f"The Keras backend is {BACKEND!r}. "
-            "gan_utils runs on 'tensorflow' or 'jax'. "
-            "Set the environment variable KERAS_BACKEND before Python starts."
-        )
+        remedy = "Set the environment variable KERAS_BACKEND before Python starts."
+        raise checks.error(f"The Keras backend is {BACKEND!r}.", "gan_utils runs on 'tensorflow' or 'jax'.", remedy)
+
+LIST = checks.instance(
+    (list, tuple), "a list", "Write [value] for one; the variables of a network are network.trainable_variables."
+)
+VARIABLE = checks.instance(keras.Variable, "a list of keras.Variable", "Take the list network.trainable_variables.")
+TENSOR = checks.array("...", floats=True, tensor=True)
+MODEL = checks.instance(keras.Model, "a keras.Model", "Build one with the functions of networks, or with keras.Sequential.")
 
 
+@checks.arguments(function=checks.FUNCTION, variables=LIST)
 def value_and_gradients(function, variables):
     """Value of a scalar function and its gradients with respect to variables.
 
@@ -63,17 +70,21 @@ def value_and_gradients(function, variables):
         `(scalar, aux, gradients)`. One gradient a variable, zero where the scalar does not depend on it. For `v = 3` and
         `function = lambda: (v * v, None)` it is `(9, None, [6])`.
 
+    Raises:
+        ValueError: if a variable is none, or the function does not return `(scalar, aux)`.
+
     Taught in: `03_vanilla_gan`.
     """
-    values = [variable.value for variable in variables]
+    values = [VARIABLE("value_and_gradients()", "variables", variable).value for variable in variables]
     if BACKEND == "tensorflow":
         with tf.GradientTape() as tape:
-            value, aux = function()
+            value, aux = _check_result(function())
         return value, aux, tape.gradient(value, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    (value, aux), gradients = _jax_differentiate(lambda _: function(), values, variables)
+    (value, aux), gradients = _jax_differentiate(lambda _: _check_result(function()), values, variables)
     return value, aux, gradients
 
 
+@checks.arguments(function=checks.FUNCTION)
 def joint_gradients(function, *variable_lists):
     """Values of several scalars of one function, and the gradient of each with respect to its own variables.
 
@@ -89,10 +100,13 @@ def joint_gradients(function, *variable_lists):
 
     Taught in: `03_vanilla_gan`.
     """
-    lists = [[variable.value for variable in variables] for variables in variable_lists]
+    name = "joint_gradients()"
+    for variables in variable_lists:
+        LIST(name, "variable_lists", variables)
+    lists = [[VARIABLE(name, "variable_lists", variable).value for variable in part] for part in variable_lists]
     if BACKEND == "tensorflow":
         with tf.GradientTape(persistent=True) as tape:
-            scalars, aux = function()
+            scalars, aux = _check_results(function(), len(lists))
         zero = tf.UnconnectedGradients.ZERO
         gradients = [tape.gradient(scalar, values, unconnected_gradients=zero) for scalar, values in zip(scalars, lists)]
         return scalars, aux, gradients
@@ -103,10 +117,11 @@ def joint_gradients(function, *variable_lists):
         return (scalars, aux), [pullback(tuple(unit))[0][i] for i, unit in enumerate(units)]
 
     variables = [variable for variables in variable_lists for variable in variables]
-    (scalars, aux), gradients = _jax_differentiate(lambda _: function(), lists, variables, pull)
+    (scalars, aux), gradients = _jax_differentiate(lambda _: _check_results(function(), len(lists)), lists, variables, pull)
     return scalars, aux, gradients
 
 
+@checks.arguments(function=checks.FUNCTION, inputs=checks.array("batch, ...", floats=True, tensor=True))
 def input_gradients(function, inputs):
     """Gradient of a batch of scalars with respect to the inputs: `d f(x_i) / d x_i` for each sample i.
 
@@ -118,17 +133,22 @@ def input_gradients(function, inputs):
         Tensor of the shape of `inputs`. It can be differentiated once more, as gradient penalties do. For
         `f(x) = x * x` at 3 it is 6.
 
+    Raises:
+        ValueError: if the inputs are no floats, or the function does not return a tensor.
+
     Taught in: `07_wgan`.
     """
     if BACKEND == "tensorflow":
+        inputs = tf.convert_to_tensor(inputs)
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            total = tf.reduce_sum(function(inputs))
-        return tape.gradient(total, inputs)
+            total = _total(function(inputs))
+        return tape.gradient(total, inputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
-    return _jax_differentiate(lambda x: (keras.ops.sum(function(x)), None), inputs)[1]
+    return _jax_differentiate(lambda x: (_total(function(x)), None), inputs)[1]
 
 
+@checks.arguments(function=checks.FUNCTION, values=LIST)
 def gradients_at(function, values):
     """Value of a scalar function of tensors and its gradients, which can be differentiated once more.
 
@@ -139,18 +159,23 @@ def gradients_at(function, values):
     Returns:
         `(scalar, gradients)`, one gradient a tensor. For `function = lambda v: v[0] * v[0]` at [3] it is `(9, [6])`.
 
+    Raises:
+        ValueError: if a value is no float, or the function does not return a scalar.
+
     Taught in: `06_training_failures`.
     """
+    values = [TENSOR("gradients_at()", "values", value) for value in values]
     if BACKEND == "tensorflow":
         with tf.GradientTape() as tape:
             values = [tf.convert_to_tensor(value) for value in values]  # of a variable: what it holds now
             tape.watch(values)
-            value = function(values)
+            value, _ = _check_result((function(values), None))
         return value, tape.gradient(value, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    (value, _), gradients = _jax_differentiate(lambda v: (function(v), None), list(values))
+    (value, _), gradients = _jax_differentiate(lambda v: _check_result((function(v), None)), values)
     return value, gradients
 
 
+@checks.arguments(model=MODEL, step=checks.FUNCTION)
 def run_train_step(model, step, *args):
     """Run `step(data) -> logs` the way the backend's trainer calls `train_step`.
 
@@ -177,6 +202,7 @@ def run_train_step(model, step, *args):
     return logs, tuple([scope.get_current_value(variable) for variable in group] for group in groups)
 
 
+@checks.arguments(model=MODEL)
 def sync_variables(model):
     """Write the state of a running `fit()` back into the model's variables.
 
@@ -196,6 +222,30 @@ def describe_device():
     if not gpus:
         return "CPU"
     return f"GPU ({tf.config.experimental.get_device_details(gpus[0]).get('device_name', 'unnamed')})"
+
+
+def _total(outputs):
+    return keras.ops.sum(TENSOR("The function to differentiate", "outputs", outputs))
+
+
+def _check_results(result, num_scalars):
+    scalars = result[0] if isinstance(result, (tuple, list)) and len(result) == 2 else None
+    if not isinstance(scalars, (tuple, list)) or len(scalars) != num_scalars:
+        passed = f"The function to differentiate returned {checks.describe(result)}."
+        expected = f"It must return a pair (scalars, aux) with one scalar for each of the {num_scalars} lists of variables."
+        raise checks.error(passed, expected, "Return for example ((d_loss, g_loss), None).")
+    for scalar in scalars:
+        _check_result((scalar, None))
+    return result
+
+
+def _check_result(result):
+    value = result[0] if isinstance(result, (tuple, list)) and len(result) == 2 else None
+    if not checks.is_tensor(value) or tuple(value.shape):
+        passed = f"The function to differentiate returned {checks.describe(result)}."
+        expected = "It must return a scalar tensor, in value_and_gradients() as the first of a pair (scalar, aux)."
+        raise checks.error(passed, expected, "Take the mean or the sum of what it computes, and None for aux.")
+    return result
 
 
 class _NestedScope(keras.StatelessScope):

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gan_utils import images
+from gan_utils import checks, images
 
 SHA256 = {
     "MNIST train images": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
@@ -20,6 +20,7 @@ SHA256 = {
     "CIFAR-10 frogs train": "d8b1313e05274c402d1ba8725a64eb5e57860061bf57f87cbcfb3c81cfa7d1f5",
     "CIFAR-10 frogs test": "ae57c331b535e4b88c51a104c5c57bd593f9327ea7ad002af17266987872cd7e",
 }
+RESTORE = "Get the file again with: git checkout -- data"
 NUM_TRAIN_FROGS, FROG_LABEL, SHEET_COLUMNS = 5000, 6, 100
 
 
@@ -32,6 +33,10 @@ def find_folder():
     return beside if (beside / "README.md").exists() else package / "bundled"
 
 
+SPLIT = checks.choice(("train", "test"), "Use 'train' to train, 'test' to measure.")
+
+
+@checks.arguments(split=SPLIT)
 def load_mnist(split="train"):
     """MNIST digits (LeCun, Cortes, Burges).
 
@@ -47,7 +52,6 @@ def load_mnist(split="train"):
 
     Taught in: `01_intuition`.
     """
-    _check_split(split)
     path = find_folder() / "mnist.npz"
     if path.exists():
         with _reading(path), open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -59,6 +63,7 @@ def load_mnist(split="train"):
     return images.normalize(digits)[..., None], labels
 
 
+@checks.arguments(split=SPLIT)
 def load_frogs(split="train"):
     """The frogs of CIFAR-10 (Krizhevsky 2009), in their original order.
 
@@ -73,7 +78,6 @@ def load_frogs(split="train"):
 
     Taught in: `04_frog_dcgan`.
     """
-    _check_split(split)
     path = find_folder() / "cifar10_frogs.webp"
     if path.exists():
         sheet = _read_sheet(path)
@@ -85,18 +89,24 @@ def load_frogs(split="train"):
     return images.normalize(frogs), np.full(len(frogs), FROG_LABEL, "uint8")
 
 
+@checks.arguments(num_modes=checks.whole(1), radius=checks.number(0.0))
 def ring_centers(num_modes=8, radius=2.0):
     """Centres of equal Gaussians on a circle: `(num_modes, 2)`, float32. The first one is (radius, 0)."""
     angles = 2.0 * np.pi * np.arange(num_modes) / num_modes
     return (radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)).astype("float32")
 
 
+@checks.arguments(side=checks.whole(1, 5000), spacing=checks.number(0.0))
 def grid_centers(side=5, spacing=1.0):
     """Centres of equal Gaussians on a square grid around the origin: `(side * side, 2)`, float32."""
     axis = spacing * (np.arange(side) - (side - 1) / 2.0)
     return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2).astype("float32")
 
 
+CENTERS = checks.array("num_modes, d", remedy="Make them with data.ring_centers() or data.grid_centers().")
+
+
+@checks.arguments(num_points=checks.whole(1), centers=CENTERS, scale=checks.number(0.0), seed=checks.seed())
 def sample_modes(num_points, centers, *, scale=0.05, seed=None):
     """Points from a mixture of equal round Gaussians, one at each centre.
 
@@ -110,16 +120,10 @@ def sample_modes(num_points, centers, *, scale=0.05, seed=None):
         `(points, labels)`: `(num_points, d)`, float32, and the mode of each point, `(num_points,)`, int64.
 
     Raises:
-        ValueError: if `num_points` is below 1 or `scale` is negative.
+        ValueError: if `num_points` is below 1, `scale` is negative or the centres do not fit.
 
     Taught in: `02_generative_matching`.
     """
-    if num_points < 1 or scale < 0:
-        raise ValueError(
-            f"sample_modes() received num_points={num_points} and scale={scale}. "
-            "It expects at least one point and a scale of at least 0. "
-            "Use for example sample_modes(1000, ring_centers(), scale=0.05)."
-        )
     rng = np.random.default_rng(seed)
     labels = rng.integers(len(centers), size=num_points)
     noise = scale * rng.standard_normal((num_points, centers.shape[1]))
@@ -129,6 +133,7 @@ def sample_modes(num_points, centers, *, scale=0.05, seed=None):
 MIXTURE_1D = {"weights": (0.4, 0.6), "means": (-1.5, 1.0), "scales": (0.4, 0.6)}
 
 
+@checks.arguments(num_points=checks.whole(1), seed=checks.seed())
 def sample_mixture_1d(num_points, *, seed=None):
     """Points of the course's density on a line, two Gaussian bumps (`MIXTURE_1D`): `(num_points, 1)`, float32."""
     rng = np.random.default_rng(seed)
@@ -137,9 +142,10 @@ def sample_mixture_1d(num_points, *, seed=None):
     return (means[modes] + scales[modes] * rng.standard_normal(num_points)).astype("float32")[:, None]
 
 
+@checks.arguments(x=checks.array("..."))
 def mixture_density_1d(x):
     """Density of `sample_mixture_1d` at `x`, an array of any shape. It integrates to 1."""
-    x = np.asarray(x, "float64")
+    x = x.astype("float64")
     parts = zip(MIXTURE_1D["weights"], MIXTURE_1D["means"], MIXTURE_1D["scales"])
     return sum(w * np.exp(-0.5 * ((x - m) / s) ** 2) / (s * np.sqrt(2.0 * np.pi)) for w, m, s in parts)
 
@@ -155,10 +161,8 @@ class _reading:
 
     def __exit__(self, kind, error, traceback):
         if error is not None and isinstance(error, Exception):
-            raise ValueError(
-                f"The data file {self.path.name} cannot be read ({kind.__name__}). It must be the file of the repository. "
-                "Get it again with: git checkout -- data"
-            ) from error
+            passed = f"The data file {self.path.name} cannot be read ({kind.__name__})."
+            raise checks.error(passed, "It must be the file of the repository.", RESTORE) from error
 
 
 def _read_sheet(path):
@@ -174,11 +178,8 @@ def _read_sheet(path):
 def _verify(array, name, path):
     found = hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
     if found != SHA256[name]:
-        raise ValueError(
-            f"{name} in {path.name} are damaged: their SHA-256 is {found}. "
-            f"Expected is {SHA256[name]}. "
-            "Get the file again with: git checkout -- data"
-        )
+        passed = f"{name} in {path.name} are damaged: their SHA-256 is {found}."
+        raise checks.error(passed, f"Expected is {SHA256[name]}.", RESTORE)
 
 
 def _download(path, dataset):
@@ -191,8 +192,3 @@ def _download(path, dataset):
             "The course expects the files of the repository's data folder. "
             "Get them again with: git checkout -- data, or set GAN_UTILS_DATA to the folder that holds them."
         ) from error
-
-
-def _check_split(split):
-    if split not in ("train", "test"):
-        raise ValueError(f"split is {split!r}. It must be 'train' or 'test'. Use 'train' to train, 'test' to measure.")

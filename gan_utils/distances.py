@@ -3,7 +3,12 @@
 import numpy as np
 from keras import ops
 
+from gan_utils import checks
 
+MORE = "Use 200 for a level of 5 %: the p-value cannot be below 1 / (num_permutations + 1)."
+
+
+@checks.arguments(unbiased=checks.FLAG)
 def squared_mmd(x, y, bandwidths, *, unbiased=True):
     """Squared maximum mean discrepancy (MMD): `mean k(x, x') + mean k(y, y') - 2 mean k(x, y)`.
 
@@ -24,7 +29,7 @@ def squared_mmd(x, y, bandwidths, *, unbiased=True):
 
     Source: Gretton et al. 2012, Journal of Machine Learning Research 13, equations 3 and 5. Taught in: `02_generative_matching`.
     """
-    x, y, bandwidths = _check_clouds(x, y, bandwidths, 2 if unbiased else 1)
+    x, y, bandwidths = _check_clouds("squared_mmd()", x, y, bandwidths, 2 if unbiased else 1)
     xx, yy, xy = (_kernel(*pair, bandwidths) for pair in ((x, x), (y, y), (x, y)))
     if unbiased:
         # The kernel of a sample with itself is 1. Sizes may be unknown until a compiled step runs.
@@ -50,19 +55,18 @@ def median_bandwidth(x, y):
 
     Source: Gretton et al. 2012, section 8. Taught in: `02_generative_matching`.
     """
-    x, y, _ = _check_clouds(x, y, 1.0, 1)
+    x, y, _ = _check_clouds("median_bandwidth()", x, y, 1.0, 1)
     both = ops.concatenate([x, y])
     squared = ops.convert_to_numpy(_squared_distances(both, both))
     median = float(np.sqrt(np.median(squared[np.triu_indices(len(squared), k=1)])))
     if median == 0.0:
-        raise ValueError(
-            "median_bandwidth() received clouds in which most samples are equal: the median distance is 0. "
-            "It expects samples that differ. "
-            "Give a bandwidth of your own, or look why the samples are copies."
-        )
+        passed = "median_bandwidth() received clouds in which most samples are equal: the median distance is 0."
+        remedy = "Give a bandwidth of your own, or look why the samples are copies."
+        raise checks.error(passed, "It expects samples that differ.", remedy)
     return median
 
 
+@checks.arguments(num_permutations=checks.whole(1, 100_000, MORE), seed=checks.seed())
 def permutation_test(x, y, bandwidths, *, num_permutations=200, seed=None):
     """Two-sample test: could both clouds come from one distribution?
 
@@ -84,12 +88,7 @@ def permutation_test(x, y, bandwidths, *, num_permutations=200, seed=None):
     Source: Gretton et al. 2012, section 5; the count that includes the real deal: Phipson and Smyth 2010, arXiv:1603.05766.
     Taught in: `02_generative_matching`.
     """
-    if num_permutations < 1:
-        raise ValueError(
-            f"permutation_test() received num_permutations={num_permutations}. "
-            "It must be at least 1. The p-value cannot be below 1 / (num_permutations + 1): use 200 for a level of 5 %."
-        )
-    x, y, bandwidths = _check_clouds(x, y, bandwidths, 2)
+    x, y, bandwidths = _check_clouds("permutation_test()", x, y, bandwidths, 2)
     both, n = ops.concatenate([x, y]), x.shape[0]
     kernel = np.asarray(ops.convert_to_numpy(_kernel(both, both, bandwidths)), "float64")
     np.fill_diagonal(kernel, 0.0)
@@ -117,15 +116,12 @@ def _kernel(x, y, bandwidths):
     return sum(ops.exp(-squared / (2.0 * width**2)) for width in bandwidths) / len(bandwidths)
 
 
-def _check_clouds(x, y, bandwidths, smallest):
-    x, y = (ops.convert_to_tensor(cloud, "float32") for cloud in (x, y))
-    bandwidths = [float(width) for width in np.ravel(bandwidths)]
-    enough = all(cloud.ndim >= 1 and (cloud.shape[0] is None or cloud.shape[0] >= smallest) for cloud in (x, y))
-    if not enough or x.shape[1:] != y.shape[1:] or not bandwidths or not all(width > 0.0 for width in bandwidths):
-        raise ValueError(
-            f"The distance received clouds of shape {tuple(x.shape)} and {tuple(y.shape)} and bandwidths {bandwidths}. "
-            f"It expects two clouds of one inner shape with at least {smallest} samples each, and positive bandwidths. "
-            "Reshape one of the clouds, or take the bandwidth from distances.median_bandwidth(x, y)."
-        )
+def _check_clouds(caller, x, y, bandwidths, smallest):
+    remedy = "Both clouds must have one inner shape: reshape one of them, or look for NaN if the shapes are right."
+    x_rule, y_rule = (checks.array(f"{n}, ...", smallest=smallest, tensor=True, remedy=remedy) for n in "nm")
+    x, y = (ops.convert_to_tensor(cloud, "float32") for cloud in checks.arrays(caller, x=(x, x_rule), y=(y, y_rule)))
+    positive = checks.number(1e-12, remedy="Take a bandwidth from distances.median_bandwidth(x, y).")
+    bandwidths = np.ravel(checks.array("...")(caller, "bandwidths", bandwidths)).tolist()
+    bandwidths = [float(positive(caller, "bandwidths", width)) for width in bandwidths]
     length = int(np.prod(x.shape[1:]))
     return *(ops.reshape(cloud, (-1, length)) for cloud in (x, y)), bandwidths

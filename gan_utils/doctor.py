@@ -6,6 +6,8 @@ import typing
 import numpy as np
 from scipy import stats
 
+from gan_utils import checks
+
 LOGS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 GRADIENTS = ("discriminator_gradient", "generator_gradient")
 MIN_LOGS, MIN_RECORDS, MIN_SAMPLES = 20, 4, 10
@@ -51,6 +53,11 @@ class Diagnosis(typing.NamedTuple):
     section: str
 
 
+RECORDS = checks.instance((list, tuple, np.ndarray), "a list of arrays", "Pass recorder.samples of a monitors.Recorder.")
+ANY = checks.array("...", finite=False, smallest=0)
+
+
+@checks.arguments(steps=checks.array("n", smallest=0), logs=checks.MAPPING, samples=RECORDS)
 def diagnose(steps, logs, samples, real):
     """Name the illness of a GAN's run, with the evidence and the section of the course that treats it.
 
@@ -218,13 +225,13 @@ ILLNESSES = tuple(RULES)
 
 def _check(fits, found, expected, remedy):
     if not fits:
-        raise ValueError(f"diagnose() received {found}. It expects {expected}. {remedy}")
+        raise checks.error(f"diagnose() received {found}.", f"It expects {expected}.", remedy)
 
 
 def _check_logs(steps, logs):
     missing = [name for name in LOGS if name not in logs]
     _check(not missing, f"logs without {', '.join(missing)}", ", ".join(LOGS), "Pass recorder.logs of a monitors.Recorder.")
-    logs = {name: np.asarray(logs[name], "float64") for name in LOGS + GRADIENTS if name in logs}
+    logs = {name: ANY("diagnose()", name, logs[name]).astype("float64") for name in LOGS + GRADIENTS if name in logs}
     shapes = {values.shape for values in logs.values()}
     fits = shapes == {(len(steps),)} and len(steps) >= MIN_LOGS
     remedy = "Pass steps and logs of one recorder; train longer, or compile with smaller steps_per_execution."
@@ -240,7 +247,7 @@ def _check_logs(steps, logs):
 
 
 def _check_samples(samples, real):
-    samples, real = [np.asarray(array, "float64") for array in samples], np.asarray(real, "float64")
+    real, *samples = [ANY("diagnose()", "samples or real", array).astype("float64") for array in (real, *samples)]
     shapes = {array.shape for array in samples}
     fits = len(samples) >= MIN_RECORDS and len(shapes) == 1 and real.ndim > 1 and samples[0].shape[1:] == real.shape[1:]
     found = f"{len(samples)} records of samples of shape {shapes or '()'} and real samples of shape {real.shape}"

@@ -6,7 +6,7 @@ import hashlib
 import keras
 import numpy as np
 
-from gan_utils import data, metrics, networks
+from gan_utils import autodiff, checks, data, metrics, networks
 
 # Shape of an image, widths of the stages, SHA-256 of the file of weights.
 CLASSIFIERS = {
@@ -15,8 +15,11 @@ CLASSIFIERS = {
 }
 DATASETS = {"digits": (data.load_mnist, "digits"), "frogs": (data.load_frogs, "cifar10")}
 NUM_REFERENCES = 5000
+NAME = checks.choice(CLASSIFIERS, "Frogs are judged by 'cifar10'.")
+DATASET = checks.choice(DATASETS, "For other images call features.extract() and the functions of metrics.")
 
 
+@checks.arguments(name=NAME)
 def load_classifier(name):
     """One of the course's two classifiers, trained by `benchmarks/train_feature_networks.py`.
 
@@ -31,11 +34,6 @@ def load_classifier(name):
 
     Taught in: `08_measuring_gans`.
     """
-    if name not in CLASSIFIERS:
-        raise ValueError(
-            f"load_classifier() received {name!r}. It must be one of {', '.join(map(repr, CLASSIFIERS))}. "
-            "Frogs are judged by 'cifar10'."
-        )
     input_shape, widths, expected = CLASSIFIERS[name]
     path = data.find_folder() / f"{name}_classifier.weights.h5"
     if not path.exists():
@@ -46,16 +44,14 @@ def load_classifier(name):
         )
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != expected:
-        raise ValueError(
-            f"The classifier {path.name} is damaged: its SHA-256 is {found}. "
-            f"Expected is {expected}. "
-            "Get the file again with: git checkout -- data"
-        )
+        passed = f"The classifier {path.name} is damaged: its SHA-256 is {found}."
+        raise checks.error(passed, f"Expected is {expected}.", data.RESTORE)
     network = networks.build_classifier(input_shape, widths=widths)
     network.load_weights(path)
     return keras.Model(network.inputs[0], [network.layers[-2].output, network.outputs[0]], name=f"{name}_classifier")
 
 
+@checks.arguments(network=autodiff.MODEL)
 def extract(network, images):
     """Features of images.
 
@@ -72,9 +68,10 @@ def extract(network, images):
 
     Taught in: `08_measuring_gans`.
     """
-    return _run(network, images)[0]
+    return _run("extract()", network, images)[0]
 
 
+@checks.arguments(name=NAME)
 def classify(images, name):
     """Probabilities of the ten classes from one of the course's classifiers.
 
@@ -90,9 +87,11 @@ def classify(images, name):
 
     Taught in: `06_training_failures`.
     """
-    return keras.ops.convert_to_numpy(keras.ops.softmax(_run(load_classifier(name), images)[1]))
+    images = _check_images("classify()", (None, *CLASSIFIERS[name][0]), images)
+    return keras.ops.convert_to_numpy(keras.ops.softmax(_run("classify()", load_classifier(name), images)[1]))
 
 
+@checks.arguments(dataset=DATASET)
 def evaluate(fake_images, dataset):
     """The course's measurement of a generator: fakes against 5,000 training images, in features of the course's classifier.
 
@@ -110,13 +109,10 @@ def evaluate(fake_images, dataset):
 
     Taught in: `08_measuring_gans`.
     """
-    if dataset not in DATASETS:
-        raise ValueError(
-            f"evaluate() received the data set {dataset!r}. It must be one of {', '.join(map(repr, DATASETS))}. "
-            "For other images call features.extract() and the functions of metrics."
-        )
+    input_shape = (None, *CLASSIFIERS[DATASETS[dataset][1]][0])
+    fake_images = _check_images("evaluate()", input_shape, fake_images, smallest=20)  # as many as the kernel distance needs
     network, train, held_out, real_features = _references(dataset)
-    fake_features, fake_logits = _run(network, fake_images)[:2]
+    fake_features, fake_logits = _run("evaluate()", network, fake_images)
     kernel, low, high = metrics.kernel_distance(real_features, fake_features)
     # The regions of precision and recall grow with fewer samples, so both sets have one size.
     precision, recall = metrics.precision_recall(real_features[: len(fake_features)], fake_features[:NUM_REFERENCES])
@@ -146,17 +142,19 @@ def _references(dataset):
     return network, train, held_out, extract(network, train[:NUM_REFERENCES])
 
 
-def _run(network, images):
+def _check_images(caller, input_shape, images, smallest=1):
+    remedy = "Use images.normalize() on uint8 pixels, np.clip(images, -1, 1) on a generator without tanh."
+    rule = checks.array(checks.form(input_shape), smallest=smallest, floats=True, remedy=remedy)
+    images = rule(caller, "images", images).astype("float32", copy=False)
+    if np.abs(images).max() > 1.0001:
+        passed = f"{caller} received images with values from {images.min():.4g} to {images.max():.4g}."
+        raise checks.error(passed, "It expects values that are finite and in [-1, 1].", remedy)
+    return images
+
+
+def _run(caller, network, images):
     """All outputs of a network for images, as NumPy arrays, 250 images at a time."""
-    images = np.asarray(images, "float32")
-    expected = tuple(network.input_shape[1:])
-    fits = images.ndim == 4 and len(images) and all(b in (None, a) for a, b in zip(images.shape[1:], expected))
-    if not fits or np.abs(images).max() > 1.0001 or not np.isfinite(images).all():
-        raise ValueError(
-            f"The network {network.name!r} received images of shape {images.shape}. "
-            f"It expects (n, {', '.join(map(str, expected))}), n at least 1, finite and in [-1, 1]. "
-            "Use images.normalize() on uint8 pixels, np.clip(images, -1, 1) on a generator without tanh."
-        )
+    images = _check_images(caller, network.input_shape, images)
     parts = []
     for i in range(0, len(images), 250):
         outputs = network(images[i : i + 250], training=False)

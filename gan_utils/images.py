@@ -6,6 +6,8 @@ Images are `(batch, height, width, channels)`. On disk they are uint8 in [0, 255
 
 import numpy as np
 
+from gan_utils import checks
+
 
 def normalize(images):
     """Images scaled from [0, 255] to [-1, 1]: `x / 127.5 - 1`.
@@ -21,13 +23,11 @@ def normalize(images):
 
     Taught in: `01_intuition`.
     """
-    images = np.asarray(images)
+    images = checks.as_numpy(images)
     if images.dtype != np.uint8:
-        raise ValueError(
-            f"normalize() received images of dtype {images.dtype}. "
-            "It expects uint8 pixel values in [0, 255]. "
-            "If the images are floats already, scale them yourself so that black is -1 and white is 1."
-        )
+        passed = f"normalize() received images of dtype {images.dtype}."
+        remedy = "If the images are floats already, scale them yourself so that black is -1 and white is 1."
+        raise checks.error(passed, "It expects uint8 pixel values in [0, 255].", remedy)
     return images.astype("float32") / 127.5 - 1.0
 
 
@@ -62,33 +62,25 @@ def check_range(images, caller):
     Raises:
         ValueError: if the dtype is not a float, or a value is NaN, infinite or outside [-1, 1].
     """
-    images = np.asarray(images)
+    images = checks.as_numpy(images)
+    found, remedy = None, "Use images.normalize() on the uint8 pixels."
     if not np.issubdtype(images.dtype, np.floating):
-        raise ValueError(
-            f"{caller} received images of dtype {images.dtype}. "
-            "It expects floats in [-1, 1]. "
-            "Use images.normalize() to scale uint8 pixels."
-        )
-    if not np.isfinite(images).all():
-        raise ValueError(
-            f"{caller} received images with NaN or infinite values. "
-            "It expects finite floats in [-1, 1]. "
-            "Remove the broken images, or look for a division by zero before this call."
-        )
-    if images.size and (images.min() < -1.0 or images.max() > 1.0):
-        raise ValueError(
-            f"{caller} received values from {images.min():.4g} to {images.max():.4g}. "
-            "It expects floats in [-1, 1]. "
-            "Use images.normalize() on the uint8 pixels."
-        )
+        found = f"images of dtype {images.dtype}"
+    elif not np.isfinite(images).all():
+        found, remedy = "images with NaN or infinite values", "Remove them, or look for a division by zero before this call."
+    elif images.size and (images.min() < -1.0 or images.max() > 1.0):
+        found = f"images with values from {images.min():.4g} to {images.max():.4g}"
+    if found:
+        raise checks.error(f"{caller} received {found}.", "It expects finite floats in [-1, 1].", remedy)
     return images
 
 
+@checks.arguments(num_columns=checks.whole(1, 1000), padding=checks.whole(0, 1000))
 def make_grid(images, num_columns=None, *, padding=1):
     """One large image with the given images side by side, row by row.
 
     Args:
-        images: `(n, height, width, channels)`, float in [-1, 1].
+        images: `(n, height, width, channels)`, float in [-1, 1], of 1, 3 or 4 channels.
         num_columns: images in a row; by default the square root of n, rounded up.
         padding: white pixels between two images.
 
@@ -97,15 +89,13 @@ def make_grid(images, num_columns=None, *, padding=1):
         28 x 28 digits give a grid of 115 x 115. Empty places are white.
 
     Raises:
-        ValueError: if `images` has not four dimensions, is empty, or leaves [-1, 1].
+        ValueError: if `images` has not four dimensions, is empty, or leaves [-1, 1], or if a number does not fit.
     """
     images = check_range(images, "make_grid()").astype("float32")
-    if images.ndim != 4 or len(images) == 0:
-        raise ValueError(
-            f"make_grid() received an array of shape {images.shape}. "
-            "It expects (n, height, width, channels) with n at least 1. "
-            "Add the missing axes with images[None] or images[..., None]."
-        )
+    if images.ndim != 4 or not images.size or images.shape[-1] not in (1, 3, 4):
+        expected = "It expects (n, height, width, channels) with n at least 1 and 1, 3 or 4 channels."
+        remedy = "Add the missing axes with images[None] or images[..., None]."
+        raise checks.error(f"make_grid() received images of shape {images.shape}.", expected, remedy)
     n, height, width, channels = images.shape
     columns = num_columns or int(np.ceil(np.sqrt(n)))
     rows = -(-n // columns)

@@ -2,9 +2,13 @@
 
 import keras
 import numpy as np
-from keras import ops
+
+from gan_utils import checks
+
+LENGTH = checks.whole(1, remedy="Take it from the generator: generator.input_shape[-1].")
 
 
+@checks.arguments(latent_dim=LENGTH, seed=checks.seed(keras.random.SeedGenerator))
 def sample_latents(num_latents, latent_dim, *, seed=None):
     """Latents drawn from a standard normal distribution.
 
@@ -17,19 +21,19 @@ def sample_latents(num_latents, latent_dim, *, seed=None):
         Tensor `(num_latents, latent_dim)`, float32, mean 0 and deviation 1.
 
     Raises:
-        ValueError: if a size is below 1.
+        ValueError: if a size is below 1, or there would be more than 10^8 numbers.
 
     Taught in: `03_vanilla_gan`.
     """
-    if (isinstance(num_latents, int) and num_latents < 1) or latent_dim < 1:
-        raise ValueError(
-            f"sample_latents() received num_latents={num_latents} and latent_dim={latent_dim}. "
-            "Both must be at least 1. "
-            "Take latent_dim from the generator: generator.input_shape[-1]."
-        )
+    if not checks.is_tensor(num_latents):
+        checks.whole(1, checks.MANY // latent_dim)("sample_latents()", "num_latents", num_latents)
     return keras.random.normal((num_latents, latent_dim), seed=seed)
 
 
+VECTOR = checks.array("latent_dim", remedy="Take two vectors of one length: interpolate(latents[0], latents[1], 8).")
+
+
+@checks.arguments(start=VECTOR, end=VECTOR, num_points=checks.whole(2, 10_000))
 def interpolate(start, end, num_points):
     """Latents on the great circle from `start` to `end` (spherical linear interpolation).
 
@@ -50,21 +54,15 @@ def interpolate(start, end, num_points):
 
     Source: White 2016, arXiv:1609.04468. Taught in: `03_vanilla_gan`.
     """
-    start, end = (np.asarray(ops.convert_to_numpy(v), "float64") for v in (start, end))
-    if start.ndim != 1 or start.shape != end.shape or num_points < 2:
-        raise ValueError(
-            f"interpolate() received ends of shape {start.shape} and {end.shape} and num_points={num_points}. "
-            "It expects two vectors of one length and at least 2 points. "
-            "Take single rows: interpolate(latents[0], latents[1], 8)."
-        )
+    start, end = start.astype("float64"), end.astype("float64")
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     cosine = np.dot(start, end) / (lengths[0] * lengths[1]) if min(lengths) > 0 else -1.0
     if cosine < -1.0 + 1e-12:
-        raise ValueError(
-            "interpolate() received a zero vector or two opposite vectors. "
-            "It expects ends with one shortest arc between them. "
-            "Draw one of the two ends again."
+        passed, expected = (
+            "interpolate() received a zero vector or two opposite vectors.",
+            "It expects ends with one shortest arc.",
         )
+        raise checks.error(passed, expected, "Draw one of the two ends again.")
     angle = np.arccos(min(cosine, 1.0))
     t = np.linspace(0.0, 1.0, num_points)[:, None]
     if angle < 1e-6:  # the arc is a straight line to within rounding

@@ -8,7 +8,14 @@ Softplus is the stable form of both cross-entropies: `-log D = softplus(-logit)`
 
 from keras import ops
 
+from gan_utils import checks
 
+# Other shapes would be broadcast without a word. A batch size that is not known while a graph is built is not compared.
+REMEDY = "Both must be (batch, 1) with one batch size: let the discriminator end with Dense(1), or reshape with logits[:, None]."
+LOGITS = checks.array("batch, 1", floats=True, tensor=True, remedy=REMEDY)
+
+
+@checks.arguments(real_logits=LOGITS, fake_logits=LOGITS, label_smoothing=checks.number(0.0, 1.0))
 def saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0.0):
     """Binary cross-entropy of the discriminator: `-mean log D(x) - mean log(1 - D(G(z)))`.
 
@@ -26,7 +33,6 @@ def saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0
 
     Source: Goodfellow et al. 2014, arXiv:1406.2661, equation 1, with the sign turned. Taught in: `03_vanilla_gan`.
     """
-    _check_logits(real_logits, fake_logits)
     # softplus(x) - softplus(-x) = x, so a target of 1 - t instead of 1 adds t * logit.
     shift = label_smoothing / 2.0
     real = ops.mean(ops.softplus(-real_logits) + shift * real_logits)
@@ -34,6 +40,7 @@ def saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0
     return real + fake
 
 
+@checks.arguments(real_logits=LOGITS, fake_logits=LOGITS)
 def saturating_generator_loss(real_logits, fake_logits):
     """Minimax loss of the generator: `mean log(1 - D(G(z)))`.
 
@@ -51,15 +58,16 @@ def saturating_generator_loss(real_logits, fake_logits):
 
     Source: Goodfellow et al. 2014, arXiv:1406.2661, equation 1. Taught in: `03_vanilla_gan`.
     """
-    _check_logits(real_logits, fake_logits)
     return -ops.mean(ops.softplus(fake_logits))
 
 
+@checks.arguments(real_logits=LOGITS, fake_logits=LOGITS, label_smoothing=checks.number(0.0, 1.0))
 def non_saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0.0):
     """Binary cross-entropy of the discriminator, the same as `saturating_discriminator_loss`."""
     return saturating_discriminator_loss(real_logits, fake_logits, label_smoothing=label_smoothing)
 
 
+@checks.arguments(real_logits=LOGITS, fake_logits=LOGITS)
 def non_saturating_generator_loss(real_logits, fake_logits):
     """Cross-entropy of the fakes against the label "real": `-mean log D(G(z))`.
 
@@ -75,10 +83,10 @@ def non_saturating_generator_loss(real_logits, fake_logits):
 
     Source: Goodfellow et al. 2014, arXiv:1406.2661, section 3. Taught in: `03_vanilla_gan`.
     """
-    _check_logits(real_logits, fake_logits)
     return ops.mean(ops.softplus(-fake_logits))
 
 
+@checks.arguments(real_logits=LOGITS, fake_logits=LOGITS)
 def wasserstein_discriminator_loss(real_logits, fake_logits):
     """Critic loss `mean D(G(z)) - mean D(x)`: minus the estimated earth mover's distance.
 
@@ -96,10 +104,10 @@ def wasserstein_discriminator_loss(real_logits, fake_logits):
 
     Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1. Taught in: `07_wgan`.
     """
-    _check_logits(real_logits, fake_logits)
     return ops.mean(fake_logits) - ops.mean(real_logits)
 
 
+@checks.arguments(real_logits=LOGITS, fake_logits=LOGITS)
 def wasserstein_generator_loss(real_logits, fake_logits):
     """Generator loss against a critic: `-mean D(G(z))`.
 
@@ -115,7 +123,6 @@ def wasserstein_generator_loss(real_logits, fake_logits):
 
     Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1. Taught in: `07_wgan`.
     """
-    _check_logits(real_logits, fake_logits)
     return -ops.mean(fake_logits)
 
 
@@ -142,20 +149,6 @@ def get(loss):
         return FAMILIES[loss]
     if isinstance(loss, (tuple, list)) and len(loss) == 2 and all(callable(part) for part in loss):
         return tuple(loss)
-    raise ValueError(
-        f"The adversarial loss is {loss!r}. "
-        f"It must be one of {', '.join(map(repr, FAMILIES))} or a pair (discriminator_loss, generator_loss). "
-        "Both functions take (real_logits, fake_logits) and return a scalar."
-    )
-
-
-def _check_logits(real_logits, fake_logits):
-    real, fake = tuple(ops.shape(real_logits)), tuple(ops.shape(fake_logits))
-    # A batch size can be unknown (None or a symbolic tensor) while a graph is built; it is not compared then.
-    same = not all(isinstance(n, int) for n in (real[0], fake[0])) or real[0] == fake[0] if real and fake else False
-    if len(real) != 2 or len(fake) != 2 or real[1] != 1 or fake[1] != 1 or not same:
-        raise ValueError(
-            f"The loss received real_logits of shape {real} and fake_logits of shape {fake}. "
-            "Both must be (batch, 1) with the same batch size: other shapes would be broadcast without a word. "
-            "Let the discriminator end with Dense(1), or reshape with logits[:, None]."
-        )
+    expected = f"It must be one of {', '.join(map(repr, FAMILIES))} or a pair (discriminator_loss, generator_loss)."
+    remedy = "Both functions take (real_logits, fake_logits) and return a scalar."
+    raise checks.error(f"The adversarial loss is {checks.describe(loss)}.", expected, remedy)

@@ -4,7 +4,12 @@ import numpy as np
 from scipy import stats
 from scipy.spatial import cKDTree
 
+from gan_utils import checks
 
+SOFTMAX = "Use the probabilities of features.classify(images, name), or a softmax of the logits."
+
+
+@checks.arguments(points=checks.array("n, d"), centers=checks.array("num_modes, d"), radius=checks.number(0.0))
 def covered_modes(points, centers, *, radius):
     """Modes that a generator reaches, and the share of its good samples.
 
@@ -25,19 +30,13 @@ def covered_modes(points, centers, *, radius):
     Differs from the paper: Metz et al. 2016, arXiv:1611.02163, count a mode from its first good sample on; one stray point
     in thousands should not count. Taught in: `02_generative_matching`.
     """
-    points, centers = np.asarray(points), np.asarray(centers)
-    if points.ndim != 2 or len(points) == 0 or points.shape[1:] != centers.shape[1:] or not np.isfinite(points).all():
-        raise ValueError(
-            f"covered_modes() received points of shape {points.shape} and centers of shape {centers.shape}. "
-            "It expects finite points (n, d), n at least 1, and centers (num_modes, d). "
-            "If the shapes are right, look for NaN in the points."
-        )
     distances, nearest = cKDTree(centers).query(points)
     good = distances <= radius
     counts = np.bincount(nearest[good], minlength=len(centers))
     return int((counts >= 0.2 * len(points) / len(centers)).sum()), float(good.mean())
 
 
+@checks.arguments(probabilities=checks.array("n, num_classes", remedy=SOFTMAX), confidence=checks.number(0.0, 1.0))
 def covered_classes(probabilities, *, confidence=0.9):
     """Modes counted by a classifier: how many classes a generator reaches, and the share of its clear samples.
 
@@ -58,13 +57,9 @@ def covered_classes(probabilities, *, confidence=0.9):
     Source: the count of Metz et al. 2016, arXiv:1611.02163, section 3.3, with a threshold as in `covered_modes`. Taught in:
     `06_training_failures`.
     """
-    probabilities = np.asarray(probabilities)
-    if probabilities.ndim != 2 or not len(probabilities) or not np.allclose(probabilities.sum(axis=1), 1.0, atol=1e-3):
-        raise ValueError(
-            f"covered_classes() received an array of shape {probabilities.shape} whose rows do not all add up to 1. "
-            "It expects probabilities (n, num_classes), n at least 1. "
-            "Use features.classify(images, name), or a softmax of the logits."
-        )
+    if probabilities.min() < 0.0 or not np.allclose(probabilities.sum(axis=1), 1.0, atol=1e-3):
+        passed = f"covered_classes() received an array of shape {probabilities.shape} whose rows do not all add up to 1."
+        raise checks.error(passed, "It expects probabilities (n, num_classes), none below 0.", SOFTMAX)
     n, num_classes = probabilities.shape
     clear = probabilities.max(axis=1) >= confidence
     counts = np.bincount(probabilities.argmax(axis=1)[clear], minlength=num_classes)
@@ -100,6 +95,7 @@ def frechet_distance(real_features, fake_features):
     return float(shift + np.trace(real_covariance + fake_covariance) - 2.0 * np.sum(np.sqrt(np.maximum(mixed, 0.0))))
 
 
+@checks.arguments(num_subsets=checks.whole(2, remedy="Use 10: each part needs two samples of each set."), seed=checks.seed())
 def kernel_distance(real_features, fake_features, *, num_subsets=10, seed=0):
     """Kernel distance: unbiased squared maximum mean discrepancy with the kernel `(x . y / d + 1)^3`.
 
@@ -121,11 +117,6 @@ def kernel_distance(real_features, fake_features, *, num_subsets=10, seed=0):
     Source: Binkowski et al. 2018, arXiv:1801.01401, section 4. Differs from the paper: all samples make the estimate, and the
     subsets, which are disjoint here so that the interval is valid, only the interval. Taught in: `08_measuring_gans`.
     """
-    if not isinstance(num_subsets, int) or num_subsets < 2:
-        raise ValueError(
-            f"kernel_distance() received num_subsets={num_subsets!r}. It must be an int of at least 2. "
-            "Use 10: each part needs two samples of each set."
-        )
     real, fake = _check_features("kernel_distance()", real_features, fake_features, smallest=2 * num_subsets)
     random = np.random.default_rng(seed)
     real, fake = random.permutation(real), random.permutation(fake)
@@ -136,6 +127,7 @@ def kernel_distance(real_features, fake_features, *, num_subsets=10, seed=0):
     return estimate, estimate - half, estimate + half
 
 
+@checks.arguments(num_neighbors=checks.whole(1, remedy="Use 3, as the paper."))
 def precision_recall(real_features, fake_features, *, num_neighbors=3):
     """Precision: share of fakes inside the region of the real samples. Recall: share of real samples inside that of the fakes.
 
@@ -154,14 +146,14 @@ def precision_recall(real_features, fake_features, *, num_neighbors=3):
 
     Source: Kynkäänniemi et al. 2019, arXiv:1904.06991, equations 1 and 2. Taught in: `08_measuring_gans`.
     """
-    if not isinstance(num_neighbors, int) or num_neighbors < 1:
-        raise ValueError(
-            f"precision_recall() received num_neighbors={num_neighbors!r}. It must be an int of at least 1. The paper uses 3."
-        )
     real, fake = _check_features("precision_recall()", real_features, fake_features, smallest=num_neighbors + 1)
     return _share_inside(fake, real, num_neighbors), _share_inside(real, fake, num_neighbors)
 
 
+SAMPLES, REFERENCES = checks.array("n, ..."), checks.array("m, ...")
+
+
+@checks.arguments(fakes=SAMPLES, train=REFERENCES, held_out=checks.array("k, ..."))
 def memorization_test(fakes, train, held_out):
     """Test for copies: do fakes lie nearer to the training images than new images would?
 
@@ -185,9 +177,8 @@ def memorization_test(fakes, train, held_out):
 
     Taught in: `08_measuring_gans`.
     """
-    fakes, held_out = np.asarray(fakes), np.asarray(held_out)
-    indices, held_out_distances = nearest_neighbors(fakes, held_out)
-    _, train_distances = nearest_neighbors(fakes, train)
+    indices, held_out_distances = _nearest(fakes, held_out)
+    _, train_distances = _nearest(fakes, train)
     copies = held_out_distances == 0
     if copies.any() and len(held_out) > 1:
         held_out_distances[copies] = _nearest(fakes[copies], held_out, excluded=indices[copies])[1]
@@ -197,6 +188,7 @@ def memorization_test(fakes, train, held_out):
     return nearer / len(fakes), expected, float(p_value)
 
 
+@checks.arguments(samples=SAMPLES, references=REFERENCES)
 def nearest_neighbors(samples, references):
     """The most similar reference of each sample, by Euclidean distance between all pixels.
 
@@ -213,13 +205,6 @@ def nearest_neighbors(samples, references):
 
     Taught in: `03_vanilla_gan`.
     """
-    samples, references = np.asarray(samples), np.asarray(references)
-    if samples.shape[1:] != references.shape[1:] or not len(samples) or not len(references):
-        raise ValueError(
-            f"nearest_neighbors() received samples of shape {samples.shape} and references of shape {references.shape}. "
-            "Both must hold at least one item, of one shape. "
-            "Reshape one of them, or check the slice that made it."
-        )
     return _nearest(samples, references)
 
 
@@ -276,12 +261,7 @@ def _parts(array, columns=5000):
 
 
 def _check_features(caller, real, fake, *, smallest):
-    real, fake = np.asarray(real, "float64"), np.asarray(fake, "float64")
-    fits = real.ndim == 2 and fake.ndim == 2 and real.shape[1:] == fake.shape[1:] and real.shape[1] > 0
-    if not fits or min(len(real), len(fake)) < smallest or not (np.isfinite(real).all() and np.isfinite(fake).all()):
-        raise ValueError(
-            f"{caller} received features of shape {real.shape} and {fake.shape}. "
-            f"It expects finite features (n, d) of one d, at least {smallest} of each. "
-            "Make both with features.extract() of one network; look for NaN in the images if the shapes are right."
-        )
-    return real, fake
+    remedy = "Make both with features.extract() of one network; look for NaN in the images if the shapes are right."
+    real_rule, fake_rule = (checks.array(f"{n}, d", smallest=smallest, remedy=remedy) for n in "nm")
+    features = checks.arrays(caller, real_features=(real, real_rule), fake_features=(fake, fake_rule))
+    return [array.astype("float64") for array in features]

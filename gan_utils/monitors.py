@@ -16,7 +16,10 @@ import numpy as np
 from keras import ops
 from PIL import Image
 
-from gan_utils import autodiff, images, plotting
+from gan_utils import autodiff, checks, images, plotting
+
+LATENTS, REAL = checks.array("n, latent_dim", tensor=True), checks.array("m, ...")
+PATH = checks.instance((str, Path), "a path", "Write a string or a pathlib.Path.")
 
 WEIGHTS, ARRAYS, STATE = "gan.weights.h5", "arrays.npz", "state.json"  # the files of a checkpoint
 
@@ -38,11 +41,12 @@ class Recorder(keras.callbacks.Callback):
         samples: list of arrays, one for each record.
 
     Raises:
-        ValueError: at the start of training, if the latents do not fit the generator.
+        ValueError: if an argument does not fit; at the start of training, if the latents do not fit the generator.
 
     Taught in: `03_vanilla_gan`.
     """
 
+    @checks.arguments(latents=LATENTS, every=checks.whole(1), live=checks.FLAG, folder=PATH, real=REAL)
     def __init__(self, latents, *, every=250, live=False, folder=None, real=None):
         super().__init__()
         self.latents = latents
@@ -120,6 +124,9 @@ class Recorder(keras.callbacks.Callback):
         plt.close(figure)
 
 
+RECORDER = checks.instance(Recorder, "a monitors.Recorder or a list of them", "Pass the recorder of the same fit().")
+
+
 class Checkpoint(keras.callbacks.Callback):
     """Saves everything a run needs to go on, and goes on there when the same `fit` is called again after a cut.
 
@@ -153,16 +160,13 @@ class Checkpoint(keras.callbacks.Callback):
     Taught in: `04_frog_dcgan`.
     """
 
+    @checks.arguments(folder=PATH, every=checks.whole(1))
     def __init__(self, folder, recorder=None, *, every=1):
         super().__init__()
         self.folder, self.every = Path(folder), every
         self.recorders = list(recorder) if isinstance(recorder, (list, tuple)) else [recorder] * (recorder is not None)
-        if not isinstance(every, int) or every < 1 or not all(isinstance(r, Recorder) for r in self.recorders):
-            raise ValueError(
-                f"Checkpoint received recorder={recorder!r} and every={every!r}. "
-                "The first must be a monitors.Recorder, a list of them or None, the second an int of at least 1. "
-                "Write monitors.Checkpoint(folder, recorder, every=1)."
-            )
+        for one in self.recorders:
+            RECORDER("Checkpoint()", "recorder", one)
 
     def on_train_begin(self, logs=None):
         self.epochs, self.history, self.marks = [], {}, self._fingerprint()
@@ -388,16 +392,21 @@ def _tell(value):
     return json.dumps(value, default=lambda v: type(v).__name__) if isinstance(value, (dict, list, tuple)) else str(value)
 
 
+@checks.arguments(fakes=checks.array("n, height, width, channels", finite=False), path=PATH)
 def save_grid(fakes, path, *, real=None):
     """Save a grid of fake images as PNG, with a grid of as many real ones on its left if given. Makes the folder."""
-    grid = images.make_grid(fakes)
+    path, grid = Path(path), images.make_grid(images.check_range(fakes, "save_grid()"))
     if real is not None:
+        form = checks.form((None, *np.shape(fakes)[1:]))
+        real = checks.array(form, smallest=len(fakes))("save_grid()", "real", real)
         gap = np.ones((grid.shape[0], 8, grid.shape[2]), "float32")
         grid = np.concatenate([images.make_grid(real[: len(fakes)]), gap, grid], axis=1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(images.denormalize(grid).squeeze()).save(path)
+    pixels = images.denormalize(grid)
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(path, "PNG")
 
 
+@checks.arguments(seconds=checks.number(0.0))
 def format_time(seconds):
     """Seconds in words: `"45 s"`, `"3 min 20 s"`."""
     seconds = int(round(seconds))

@@ -1,9 +1,27 @@
 """Network architectures that two or more lessons use, as plain Keras models."""
 
+import math
+
 import keras
 from keras import layers
 
+from gan_utils import checks
 
+# Larger networks would fill the memory of most machines while their first layer is built.
+SIZE = checks.whole(1, 4096)
+SIZES = checks.sizes()
+SHAPE = checks.sizes(total=2**20, remedy="Write for example (28, 28, 1) for digits, (2,) for points.")
+DROPOUT = checks.number(0.0, 0.99)
+
+
+ACTIVATION = checks.rule(
+    lambda name: name is None or callable(getattr(keras.activations, str(name), None)),
+    "a name that Keras knows, or None",
+    "Use 'tanh' for images in [-1, 1], None for points.",
+)
+
+
+@checks.arguments(latent_dim=SIZE, output_shape=SHAPE, units=SIZES, activation=ACTIVATION)
 def build_mlp_generator(latent_dim, output_shape, *, units=(256, 512, 1024), activation="tanh"):
     """Fully connected generator: Dense and LeakyReLU(0.2) for each entry of `units`, then a Dense output.
 
@@ -17,20 +35,21 @@ def build_mlp_generator(latent_dim, output_shape, *, units=(256, 512, 1024), act
         `keras.Model` named `generator`: `(batch, latent_dim)` -> `(batch, *output_shape)`. The defaults, for
         latents of 100 and digits, have 1,486,352 parameters.
 
+    Raises:
+        ValueError: if a size is no int from 1 to 4,096, or the activation is unknown.
+
     Taught in: `03_vanilla_gan`.
     """
-    size = 1
-    for length in output_shape:
-        size *= length
     model = keras.Sequential([keras.Input((latent_dim,))], name="generator")
     for width in units:
         model.add(layers.Dense(width))
         model.add(layers.LeakyReLU(negative_slope=0.2))
-    model.add(layers.Dense(size, activation=activation))
+    model.add(layers.Dense(math.prod(output_shape), activation=activation))
     model.add(layers.Reshape(output_shape))
     return model
 
 
+@checks.arguments(input_shape=SHAPE, units=SIZES, dropout=DROPOUT)
 def build_mlp_discriminator(input_shape, *, units=(1024, 512, 256), dropout=0.3):
     """Fully connected discriminator: Dense, LeakyReLU(0.2) and dropout for each entry of `units`, then one logit.
 
@@ -42,6 +61,9 @@ def build_mlp_discriminator(input_shape, *, units=(1024, 512, 256), dropout=0.3)
     Returns:
         `keras.Model` named `discriminator`: `(batch, *input_shape)` -> `(batch, 1)`. The defaults, for digits, have 1,460,225
         parameters.
+
+    Raises:
+        ValueError: if a size is no int from 1 to 4,096, or `dropout` is not in [0, 0.99].
 
     Taught in: `03_vanilla_gan`.
     """
@@ -55,6 +77,7 @@ def build_mlp_discriminator(input_shape, *, units=(1024, 512, 256), dropout=0.3)
     return model
 
 
+@checks.arguments(latent_dim=SIZE, base_filters=SIZE)
 def build_frog_generator(latent_dim=32, *, base_filters=32):
     """Convolutional generator of 32 x 32 colour images: a narrow form of lesson 04's classic network.
 
@@ -68,6 +91,9 @@ def build_frog_generator(latent_dim=32, *, base_filters=32):
     Returns:
         `keras.Model` named `generator`: `(batch, latent_dim)` -> `(batch, 32, 32, 3)` in [-1, 1]. The defaults have 233,955
         parameters.
+
+    Raises:
+        ValueError: if a size is no int from 1 to 4,096.
 
     Taught in: `04_frog_dcgan`.
     """
@@ -86,6 +112,7 @@ def build_frog_generator(latent_dim=32, *, base_filters=32):
     return model
 
 
+@checks.arguments(base_filters=SIZE, dropout=DROPOUT, batch_norm=checks.FLAG)
 def build_frog_discriminator(*, base_filters=32, dropout=0.2, batch_norm=True):
     """Convolutional discriminator of 32 x 32 colour images: a narrow form of lesson 04's classic network.
 
@@ -98,6 +125,9 @@ def build_frog_discriminator(*, base_filters=32, dropout=0.2, batch_norm=True):
 
     Returns:
         `keras.Model` named `discriminator`: `(batch, 32, 32, 3)` -> `(batch, 1)`. The defaults have 168,417 parameters.
+
+    Raises:
+        ValueError: if a size is no int from 1 to 4,096, or `dropout` is not in [0, 0.99].
 
     Taught in: `04_frog_dcgan`.
     """
@@ -114,6 +144,7 @@ def build_frog_discriminator(*, base_filters=32, dropout=0.2, batch_norm=True):
     return model
 
 
+@checks.arguments(latent_dim=SIZE, image_shape=SHAPE, base_filters=SIZE)
 def build_dcgan_generator(latent_dim=100, image_shape=(32, 32, 3), *, base_filters=32):
     """Generator of the DCGAN recipe: Dense to a small square, then transposed convolutions, kernel 4 and stride 2, and a tanh.
 
@@ -160,6 +191,7 @@ def build_dcgan_generator(latent_dim=100, image_shape=(32, 32, 3), *, base_filte
     return model
 
 
+@checks.arguments(image_shape=SHAPE, base_filters=SIZE)
 def build_dcgan_discriminator(image_shape=(32, 32, 3), *, base_filters=32):
     """Discriminator of the DCGAN recipe, the mirror image of `build_dcgan_generator`.
 
@@ -194,15 +226,13 @@ def build_dcgan_discriminator(image_shape=(32, 32, 3), *, base_filters=32):
 
 def _halve(caller, image_shape):
     """`(height, width, number of halvings)` of the small square from which a DCGAN grows an image."""
-    height, width, num_stages = *image_shape[:2], 0
+    height, width, num_stages = *(*image_shape, 1, 1)[:2], 0
     while all(side % 2 == 0 and side >= 8 for side in (height, width)):
         height, width, num_stages = height // 2, width // 2, num_stages + 1
     if len(image_shape) != 3 or num_stages < 2:
-        raise ValueError(
-            f"{caller} received image_shape={tuple(image_shape)}. "
-            "It expects (height, width, channels) whose sides are multiples of 4 and at least 16. "
-            "Pad or resize the images, 30 pixels to 32 for example."
-        )
+        expected = "It expects (height, width, channels) whose sides are multiples of 4 and at least 16."
+        remedy = "Pad or resize the images, 30 pixels to 32 for example."
+        raise checks.error(f"{caller} received image_shape={tuple(image_shape)}.", expected, remedy)
     return height, width, num_stages
 
 
@@ -211,6 +241,7 @@ def _small_normal():
     return keras.initializers.RandomNormal(0.0, 0.02)
 
 
+@checks.arguments(input_shape=SHAPE, widths=SIZES, num_classes=SIZE)
 def build_classifier(input_shape, *, widths=(48, 96, 192), num_classes=10):
     """Convolutional classifier whose last hidden layer serves as features of images.
 
@@ -226,8 +257,15 @@ def build_classifier(input_shape, *, widths=(48, 96, 192), num_classes=10):
         `keras.Model`: images in [-1, 1] -> logits `(batch, num_classes)`. The layer before the last gives `(batch, widths[-1])`
         features. The defaults, for colour images of 32 x 32, have 658,546 parameters.
 
+    Raises:
+        ValueError: if a size is no int from 1 to 4,096, or the image cannot be halved once for each width.
+
     Taught in: `08_measuring_gans`.
     """
+    if len(input_shape) != 3 or not widths or widths[0] < 2 or min(input_shape[:2]) < 2 ** len(widths):
+        passed = f"build_classifier() received input_shape={tuple(input_shape)} and widths={tuple(widths)}."
+        expected = "It expects (height, width, channels) that can be halved for each width, and a first width of at least 2."
+        raise checks.error(passed, expected, "Write for example build_classifier((28, 28, 1), widths=(16, 32, 64)).")
     model = keras.Sequential([keras.Input(input_shape)], name="classifier")
 
     def convolve(filters, pool=False):

@@ -3,9 +3,12 @@
 import keras
 from keras import ops
 
-from gan_utils import autodiff
+from gan_utils import autodiff, checks
+
+SEED = checks.seed(keras.random.SeedGenerator)
 
 
+@checks.arguments(discriminator=checks.FUNCTION, seed=SEED, weight=checks.number(0.0))
 def gradient_penalty(discriminator, real_images, fake_images, *, seed=None, weight=10.0):
     """WGAN-GP penalty: `weight * mean (||grad D(x_hat)|| - 1)^2`, `x_hat = e x + (1 - e) G(z)`, `e ~ U[0, 1]` per sample.
 
@@ -20,23 +23,21 @@ def gradient_penalty(discriminator, real_images, fake_images, *, seed=None, weig
         Scalar, at least 0. For `D(x) = w . x` it is `weight * (||w|| - 1)^2` for any images.
 
     Raises:
-        ValueError: if the shapes differ, or the discriminator holds batch normalisation (its output for one image would
-            depend on the others, so the slope at one image is not defined).
+        ValueError: if the shapes differ or are not those of the discriminator, or the discriminator holds batch normalisation
+            (its output for one image would depend on the others, so the slope at one image is not defined).
 
     Source: Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1. Taught in: `07_wgan`.
     """
-    if tuple(real_images.shape[1:]) != tuple(fake_images.shape[1:]):
-        raise ValueError(
-            f"gradient_penalty() received real_images {tuple(real_images.shape)} and fake_images {tuple(fake_images.shape)}. "
-            "Both must have one shape. "
-            "Draw as many fakes as there are real images, from a generator with the same image size."
-        )
+    # A plain function, as `GAN.look_ahead` passes it, has no input shape.
+    form = checks.form(getattr(discriminator, "input_shape", None))
+    remedy = "Both must have one shape: draw as many fakes as there are real images, of the size that the discriminator takes."
+    batch = checks.array(form, floats=True, tensor=True, remedy=remedy)
+    pairs = {"real_images": (real_images, batch), "fake_images": (fake_images, batch)}
+    real_images, fake_images = checks.arrays("gradient_penalty()", **pairs)
     if any(isinstance(layer, keras.layers.BatchNormalization) for layer in getattr(discriminator, "layers", ())):
-        raise ValueError(
-            f"gradient_penalty() received the discriminator {discriminator.name!r}, which holds batch normalisation. "
-            "The penalty needs an output for each image that depends on that image only. "
-            "Leave the normalisation out, or use layer normalisation."
-        )
+        passed = f"gradient_penalty() received the discriminator {discriminator.name!r}, which holds batch normalisation."
+        expected = "The penalty needs an output for each image that depends on that image only."
+        raise checks.error(passed, expected, "Leave the normalisation out, or use layer normalisation.")
     shape = (ops.shape(real_images)[0],) + (1,) * (len(real_images.shape) - 1)
     epsilon = keras.random.uniform(shape, seed=seed)
     mixed = epsilon * real_images + (1.0 - epsilon) * fake_images

@@ -3,7 +3,10 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from gan_utils import checks
 from gan_utils import images as image_arrays
+
+AXES = checks.instance(plt.Axes, "axes of matplotlib", "Make them with plt.subplots(), or leave ax out.")
 
 REAL, FAKE, NEUTRAL = "#0072B2", "#E69F00", "#555555"
 STYLE = {
@@ -26,6 +29,7 @@ def use_style():
     plt.rcParams.update(STYLE)
 
 
+@checks.arguments(title=checks.TEXT, ax=AXES, scale=checks.number(0.01, 100.0))
 def show_grid(images, title="", *, num_columns=None, ax=None, scale=1.0):
     """A grid of images on one axes.
 
@@ -39,19 +43,26 @@ def show_grid(images, title="", *, num_columns=None, ax=None, scale=1.0):
     Returns:
         The axes.
 
+    Raises:
+        ValueError: if the images do not fit, as in `images.make_grid`.
+
     Taught in: `01_intuition`.
     """
-    grid = image_arrays.make_grid(np.clip(images, -1.0, 1.0) if np.abs(images).max() < 1.0001 else images, num_columns)
+    images = checks.as_numpy(images)
+    if np.issubdtype(images.dtype, np.floating) and np.abs(images).max(initial=0.0) < 1.0001:
+        images = np.clip(images, -1.0, 1.0)  # rounding
+    grid = image_arrays.make_grid(images, num_columns)
     if ax is None:
         height, width = (scale * 0.55 * side / 33.0 for side in grid.shape[:2])
         _, ax = plt.subplots(figsize=(max(width, 2.0), height + 0.3))
-    ax.imshow((grid.squeeze() + 1.0) / 2.0, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
+    ax.imshow((grid + 1.0) / 2.0, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
     ax.set_title(title)
     ax.set_axis_off()
     return ax
 
 
-def plot_points(real, fake=None, title="", *, ax=None, limit=None):
+@checks.arguments(real=checks.array("n, 2"), fake=checks.array("m, 2"), title=checks.TEXT, ax=AXES, limit=checks.number(1e-6))
+def plot_points(real=None, fake=None, title="", *, ax=None, limit=None):
     """Clouds of two-dimensional points: real ones blue, fake ones orange.
 
     Args:
@@ -63,6 +74,9 @@ def plot_points(real, fake=None, title="", *, ax=None, limit=None):
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: if the points are not `(n, 2)` and finite.
 
     Taught in: `07_wgan`.
     """
@@ -78,6 +92,7 @@ def plot_points(real, fake=None, title="", *, ax=None, limit=None):
     return ax
 
 
+@checks.arguments(curves=checks.MAPPING, title=checks.TEXT, ax=AXES, ylabel=checks.TEXT, smooth=checks.whole(1))
 def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1):
     """Curves over training.
 
@@ -93,8 +108,14 @@ def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1):
     Returns:
         The axes.
 
+    Raises:
+        ValueError: if a curve has not as many values as there are steps. NaN is drawn as a gap: it shows where a run broke down.
+
     Taught in: `03_vanilla_gan`.
     """
+    line = checks.array("n", finite=False, remedy="Pass recorder.steps and recorder.logs of one monitors.Recorder.")
+    pairs = {f"the curve {label!r}": (values, line) for label, values in curves.items()}
+    steps, *lines = checks.arrays("plot_curves()", steps=(steps, line), **pairs)
     if ax is None:
         _, ax = plt.subplots()
     styles = {
@@ -109,9 +130,9 @@ def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1):
         "d_real": "D on real",
         "d_fake": "D on fake",
     }
-    for label, values in curves.items():
+    for label, values in zip(curves, lines):
         color, line = styles.get(label, (None, "-"))
-        values, width = np.asarray(values, "float64"), min(smooth, len(values))
+        width = min(smooth, len(values))
         if width > 1:
             mean = np.convolve(values, np.ones(width) / width, mode="valid")
             drawn = ax.plot(steps[width - 1 :], mean, line, color=color, label=names.get(label, label))
@@ -124,6 +145,7 @@ def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1):
     return ax
 
 
+@checks.arguments(steps=checks.array("n"), logs=checks.MAPPING, title=checks.TEXT, fraction=checks.number(0.0, 1.0))
 def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None):
     """One picture of a run: samples at fixed latents, losses, and D's output on real and fake.
 
@@ -138,8 +160,14 @@ def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None):
     Returns:
         The figure.
 
+    Raises:
+        ValueError: if an argument does not fit, as in `plot_curves`, `show_grid` and `plot_points`.
+
     Taught in: `03_vanilla_gan`.
     """
+    samples = checks.as_numpy(samples)
+    if samples.ndim != 4:
+        checks.array("m, 1" if samples.shape[1:] == (1,) else "m, 2")("plot_progress()", "samples", samples)
     figure, axes = plt.subplot_mosaic("SL;SD", figsize=(8.0, 3.8), width_ratios=(1.0, 1.1))
     if samples.ndim == 4:
         show_grid(samples, ax=axes["S"])
@@ -162,6 +190,10 @@ def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None):
     return figure
 
 
+MOMENT = checks.array("n, height, width, channels", remedy="Pass recorder.sample_steps and recorder.samples.")
+
+
+@checks.arguments(steps=checks.array("moments"), title=checks.TEXT, num_moments=checks.whole(1), num_images=checks.whole(1))
 def plot_samples_through_time(steps, samples, title="", *, num_moments=6, num_images=8):
     """The same latents at several moments of a run: a row for each moment, a column for each latent.
 
@@ -175,8 +207,15 @@ def plot_samples_through_time(steps, samples, title="", *, num_moments=6, num_im
     Returns:
         The axes.
 
+    Raises:
+        ValueError: if there is not one array of images for each moment, or the arrays differ in shape.
+
     Taught in: `03_vanilla_gan`.
     """
+    if not isinstance(samples, (list, tuple, np.ndarray)) or len(samples) != len(steps):
+        passed = f"plot_samples_through_time() received {len(steps)} steps and samples={checks.describe(samples)}."
+        raise checks.error(passed, "It must be one array of images a step.", "Pass recorder.sample_steps and recorder.samples.")
+    samples = checks.arrays("plot_samples_through_time()", **{f"samples[{i}]": (x, MOMENT) for i, x in enumerate(samples)})
     chosen = np.unique(np.linspace(0, len(steps) - 1, min(num_moments, len(steps))).round().astype(int))
     rows = np.concatenate([samples[i][:num_images] for i in chosen])
     columns = len(rows) // len(chosen)

@@ -9,11 +9,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from gan_utils import autodiff, images, latents, losses
+from gan_utils import autodiff, checks, images, latents, losses
 
 ORDERS = ("discriminator_first", "generator_first", "simultaneous")
 LOGS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 GRADIENT_LOGS = ("discriminator_gradient", "generator_gradient")
+ADAM = "Write keras.optimizers.Adam(2e-4, beta_1=0.5), one for each network."
+OPTIMIZER = checks.instance(keras.optimizers.Optimizer, "a keras.optimizers.Optimizer", ADAM)
+ORDER = checks.choice(ORDERS, f"The common one is {ORDERS[0]!r}.")
+STEPS = checks.whole(1, 1000, "Use 1 for a GAN, 5 for a Wasserstein GAN.")
+UNROLLED = checks.whole(0, 100, "Use 0 for a GAN, 5 for an unrolled GAN of moderate cost.")
 
 
 class GAN(keras.Model):
@@ -39,6 +44,7 @@ class GAN(keras.Model):
     Source: Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1. Taught in: `03_vanilla_gan`, `04_frog_dcgan`.
     """
 
+    @checks.arguments(generator=autodiff.MODEL, discriminator=autodiff.MODEL, seed=checks.seed(), name=checks.TEXT)
     def __init__(self, generator, discriminator, *, seed=None, name="gan"):
         super().__init__(name=name)
         _check_networks(generator, discriminator)
@@ -51,6 +57,15 @@ class GAN(keras.Model):
         self.log_gradients = False
         self.built = True
 
+    @checks.arguments(
+        generator_optimizer=OPTIMIZER,
+        discriminator_optimizer=OPTIMIZER,
+        penalty=checks.FUNCTION,
+        discriminator_steps=STEPS,
+        order=ORDER,
+        unrolled_steps=UNROLLED,
+        log_gradients=checks.FLAG,
+    )
     def compile(
         self,
         generator_optimizer,
@@ -83,7 +98,7 @@ class GAN(keras.Model):
         Raises:
             ValueError: if an argument does not fit.
         """
-        _check_compile(generator_optimizer, discriminator_optimizer, discriminator_steps, order)
+        _check_compile(generator_optimizer, discriminator_optimizer, kwargs)
         _check_unrolled_steps(unrolled_steps, discriminator_optimizer, order)
         self.discriminator_loss, self.generator_loss = losses.get(loss)
         # A Wasserstein critic gives scores, not probabilities: they are logged as they are.
@@ -297,6 +312,7 @@ class GAN(keras.Model):
             weights, averages = _next_weights(optimizer, step, weights, gradients, averages)
         return discriminator(weights)
 
+    @checks.arguments(num_images=checks.whole(1), seed=checks.seed())
     def sample(self, num_images, *, seed=None):
         """Fake images for newly drawn latents, without training.
 
@@ -325,19 +341,16 @@ class GAN(keras.Model):
             ValueError: if the latents do not fit the generator.
         """
         self.check_latents(latents)
+        latents = ops.convert_to_tensor(latents, "float32")
         starts = range(0, latents.shape[0], 256)
         parts = [ops.convert_to_numpy(self.generator(latents[i : i + 256], training=False)) for i in starts]
         return np.concatenate(parts).astype("float32", copy=False)
 
     def check_latents(self, latents):
         """Raise ValueError unless `latents` has the shape `(n, latent_dim)` of this generator, n at least 1."""
-        shape = tuple(latents.shape)
-        if len(shape) != 2 or shape[1] != self.latent_dim or shape[0] < 1:
-            raise ValueError(
-                f"The latents have the shape {shape}. "
-                f"The generator {self.generator.name!r} takes (n, {self.latent_dim}). "
-                f"Draw them with latents.sample_latents(n, {self.latent_dim})."
-            )
+        form = f"n, {self.latent_dim}"
+        remedy = f"The generator {self.generator.name!r} takes ({form}): draw them with latents.sample_latents({form})."
+        checks.array(form, tensor=True, remedy=remedy)("generate()", "latents", latents)
 
     @contextlib.contextmanager
     def restored(self):
@@ -355,26 +368,22 @@ class GAN(keras.Model):
 
     def _check_images(self, x, caller):
         expected = tuple(self.discriminator.input_shape[1:])
-        if len(x) == 0 or tuple(x.shape[1:]) != expected:
-            raise ValueError(
-                f"{caller} received data of shape {tuple(x.shape)}. "
-                f"The discriminator {self.discriminator.name!r} takes (n, {', '.join(map(str, expected))}) with n at least 1. "
-                "Reshape the data, or build the networks for its size."
+        if not x.size or tuple(x.shape[1:]) != expected:
+            form = f"(n, {', '.join(map(str, expected))}) with n at least 1"
+            passed, remedy = (
+                f"{caller} received data of shape {x.shape}.",
+                "Reshape the data, or build the networks for its size.",
             )
+            raise checks.error(passed, f"The discriminator {self.discriminator.name!r} takes {form}.", remedy)
         if len(expected) == 3:
             images.check_range(x, caller)
             if x.min() >= 0.0:
-                raise ValueError(
-                    f"{caller} received images from {x.min():.3g} to {x.max():.3g}, with no negative value. "
-                    "It expects [-1, 1], the range of the generator's tanh. "
-                    "Use images.normalize() on the uint8 pixels, or x * 2 - 1 on images in [0, 1]."
-                )
-        elif not np.issubdtype(x.dtype, np.floating) or not np.isfinite(x).all():
-            raise ValueError(
-                f"{caller} received points of dtype {x.dtype} with {np.size(x) - np.isfinite(x).sum()} NaN or infinite values. "
-                "It expects finite floats. "
-                "Remove the broken points and convert with x.astype('float32')."
-            )
+                passed = f"{caller} received images from {x.min():.3g} to {x.max():.3g}, with no negative value."
+                remedy = "Use images.normalize() on the uint8 pixels, or x * 2 - 1 on images in [0, 1]."
+                raise checks.error(passed, "It expects [-1, 1], the range of the generator's tanh.", remedy)
+        else:
+            remedy = "Remove the broken points and convert with x.astype('float32')."
+            checks.array("n, ...", floats=True, remedy=remedy)(caller, "x", x)
 
     def _guard_half_steps(self, real_images):
         """Run each half-step once, see who moved, and restore every variable."""
@@ -402,16 +411,15 @@ class ShuffledBatches(keras.utils.PyDataset):
         ValueError: if the data does not fill one batch.
     """
 
+    @checks.arguments(images=checks.array("n, ..."), batch_size=checks.whole(1), discriminator_steps=STEPS, seed=checks.seed())
     def __init__(self, images, batch_size, discriminator_steps=1, *, seed=None):
         super().__init__()
         self.images = images.astype("float32", copy=False)
         self.size = batch_size * discriminator_steps
-        if batch_size < 1 or self.size > len(images):
-            raise ValueError(
-                f"fit() received batch_size={batch_size} for {len(images)} images and discriminator_steps={discriminator_steps}. "
-                "The batch size must be at least 1, and the data must fill a batch for each discriminator step. "
-                f"Use a batch size of at most {len(images) // discriminator_steps}, or more data."
-            )
+        if self.size > len(images):
+            passed = f"fit() received batch_size={batch_size} for {len(images)} images and {discriminator_steps=}."
+            remedy = f"Use a batch size of at most {len(images) // discriminator_steps}, or more data."
+            raise checks.error(passed, "The data must fill a batch for each discriminator step.", remedy)
         self.seed = int(np.random.SeedSequence(seed).entropy)
         self.start(0)
 
@@ -480,14 +488,16 @@ class _Watch(keras.callbacks.Callback):
     def _stop(self, name, value):
         rates = [float(o.learning_rate) for o in (self.model.generator_optimizer, self.model.discriminator_optimizer)]
         raise FloatingPointError(
-            f"{name} became {value} in this training. Losses and weights must stay finite; both networks and optimizers are back "
-            f"where they were before epoch {self.epoch + 1}. "
-            f"Likely causes: learning rates that are too high (here {rates[0]:.3g} for G and {rates[1]:.3g} for D), a Wasserstein "
-            "loss without clipping or penalty, a logarithm, root or quotient at zero in a loss or layer of your own, or float16. "
-            "Lower the rates first, compile again, and call fit() again."
+            f"{name} became {value} in this training. "
+            "Losses and weights must stay finite; both networks and optimizers are back where they were before epoch "
+            f"{self.epoch + 1}. "
+            f"Likely causes are learning rates that are too high (here {rates[0]:.3g} for G and {rates[1]:.3g} for D), a "
+            "Wasserstein loss without clipping or penalty, a logarithm, root or quotient at zero in a loss or layer of your own, "
+            "and float16: lower the rates first, compile again, and call fit() again."
         )
 
 
+@checks.arguments(learning=autodiff.MODEL, frozen=autodiff.MODEL)
 @contextlib.contextmanager
 def freeze_guard(*, learning, frozen):
     """Check with real numbers who learns in a half-step.
@@ -510,6 +520,9 @@ def freeze_guard(*, learning, frozen):
 
     Taught in: `04_frog_dcgan`.
     """
+    if learning is frozen:
+        passed = f"freeze_guard() received the network {learning.name!r} as learning and as frozen."
+        raise checks.error(passed, "It expects two networks.", "Pass D as one of them and G as the other.")
     before = {network: gradient_weights(network) for network in (learning, frozen)}
     yield
     moved = {}
@@ -573,6 +586,7 @@ def _length(gradients):
     return ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))
 
 
+@checks.arguments(network=autodiff.MODEL)
 def gradient_weights(network):
     """Copies of all weights of a network that gradients can train, frozen or not, as a list of NumPy arrays."""
     # `trainable_weights` would leave out what a flag has frozen, which is just what the guard looks for.
@@ -587,93 +601,63 @@ def _first_batch(x):
     elif type(x).__module__.startswith("tensorflow.") and hasattr(x, "element_spec"):
         batch = next(iter(x), None)
     else:
-        raise ValueError(
-            f"fit() received data of type {type(x).__name__}. "
-            "It takes a NumPy array, a tf.data.Dataset or a keras.utils.PyDataset. "
-            "Convert a list or a tensor with numpy.asarray(); wrap a generator in a PyDataset."
-        )
+        passed, expected = f"fit() received data of type {type(x).__name__}.", "a tf.data.Dataset or a keras.utils.PyDataset."
+        remedy = "Convert a list or a tensor with numpy.asarray(); wrap a generator in a PyDataset."
+        raise checks.error(passed, f"It takes a NumPy array, {expected}", remedy)
     if batch is None:
-        raise ValueError(
-            "fit() received a data set without a batch. It needs at least one batch of images. Check its filter and its source."
-        )
+        passed, expected = "fit() received a data set without a batch.", "It needs at least one batch of images."
+        raise checks.error(passed, expected, "Check its filter and its source.")
     batch = batch[0] if isinstance(batch, (tuple, list)) else batch
-    return np.asarray(batch)
+    return checks.as_numpy(batch)
 
 
 def _check_networks(generator, discriminator):
+    for network in (generator, discriminator):
+        shapes = [getattr(network, name, None) for name in ("input_shape", "output_shape")]
+        if not all(isinstance(shape, tuple) for shape in shapes):
+            passed = f"The network {network.name!r} has inputs of shape {shapes[0]} and outputs of shape {shapes[1]}."
+            raise checks.error(passed, "It must have one input and one output.", "Start it with keras.Input(shape).")
     images_out, images_in = generator.output_shape, discriminator.input_shape
     if len(generator.input_shape) != 2:
-        raise ValueError(
-            f"The generator {generator.name!r} takes inputs of shape {generator.input_shape}. "
-            "It must take latents (batch, latent_dim). "
-            "Start it with keras.Input((latent_dim,))."
-        )
-    if tuple(images_out[1:]) != tuple(images_in[1:]):
-        raise ValueError(
-            f"The generator {generator.name!r} makes {images_out[1:]}, "
-            f"the discriminator {discriminator.name!r} takes {images_in[1:]}. "
-            "Both must be one shape. "
-            "Build both for the same image size and channels."
-        )
-    if tuple(discriminator.output_shape[1:]) != (1,):
-        raise ValueError(
-            f"The discriminator {discriminator.name!r} gives outputs of shape {discriminator.output_shape}. "
-            "It must give one logit an image, (batch, 1). "
-            "End it with Flatten() and Dense(1)."
-        )
+        passed = f"The generator {generator.name!r} takes inputs of shape {generator.input_shape}."
+        raise checks.error(passed, "It must take latents (batch, latent_dim).", "Start it with keras.Input((latent_dim,)).")
+    if images_out[1:] != images_in[1:]:
+        makes = f"The generator {generator.name!r} makes {images_out[1:]}"
+        passed = f"{makes}, the discriminator {discriminator.name!r} takes {images_in[1:]}."
+        raise checks.error(passed, "Both must be one shape.", "Build both for the same image size and channels.")
+    if discriminator.output_shape[1:] != (1,):
+        passed = f"The discriminator {discriminator.name!r} gives outputs of shape {discriminator.output_shape}."
+        raise checks.error(passed, "It must give one logit an image, (batch, 1).", "End it with Flatten() and Dense(1).")
     last = discriminator
     while getattr(last, "layers", None):
         last = last.layers[-1]
     if getattr(last, "activation", None) is keras.activations.sigmoid:
-        raise ValueError(
-            f"The discriminator {discriminator.name!r} ends with a sigmoid. "
-            "The losses of gan_utils take logits, which have no bounds; a sigmoid before them would be applied twice. "
-            "Remove the activation of its last layer."
-        )
+        passed = f"The discriminator {discriminator.name!r} ends with a sigmoid."
+        expected = "The losses of gan_utils take logits, which have no bounds; a sigmoid before them would be applied twice."
+        raise checks.error(passed, expected, "Remove the activation of its last layer.")
 
 
-def _check_compile(generator_optimizer, discriminator_optimizer, discriminator_steps, order):
-    for name, optimizer in (("generator", generator_optimizer), ("discriminator", discriminator_optimizer)):
-        if not isinstance(optimizer, keras.optimizers.Optimizer):
-            raise ValueError(
-                f"{name}_optimizer is {optimizer!r}. It must be a keras.optimizers.Optimizer. "
-                "Write keras.optimizers.Adam(2e-4, beta_1=0.5), one for each network."
-            )
+def _check_compile(generator_optimizer, discriminator_optimizer, options):
     if generator_optimizer is discriminator_optimizer:
-        raise ValueError(
-            "Both networks were given one optimizer object. Each needs its own, because an optimizer keeps averages of "
-            "the gradients of its variables. Create two."
-        )
-    if not isinstance(discriminator_steps, int) or discriminator_steps < 1:
-        raise ValueError(
-            f"discriminator_steps is {discriminator_steps!r}. It must be an int of at least 1. "
-            "Use 1 for a GAN, 5 for a Wasserstein GAN."
-        )
-    if order not in ORDERS:
-        raise ValueError(
-            f"order is {order!r}. It must be one of {', '.join(map(repr, ORDERS))}. The common one is {ORDERS[0]!r}."
-        )
+        passed = "compile() received generator_optimizer and discriminator_optimizer as one object."
+        expected = "Each network needs its own, because an optimizer keeps averages of the gradients of its variables."
+        raise checks.error(passed, expected, "Create two.")
+    jit_compile = checks.FLAG if options.get("jit_compile") != "auto" else checks.TEXT
+    rules = {"steps_per_execution": checks.whole(1), "run_eagerly": checks.FLAG, "jit_compile": jit_compile}
+    for name, value in options.items():
+        checks.choice(rules, "The others of keras.Model.compile() do not apply to a GAN.")("compile()", "option", name)
+        rules[name]("compile()", name, value)
 
 
 def _check_unrolled_steps(unrolled_steps, optimizer, order):
-    if not isinstance(unrolled_steps, int) or unrolled_steps < 0:
-        raise ValueError(
-            f"unrolled_steps is {unrolled_steps!r}. It must be an int of at least 0. "
-            "Use 0 for a GAN, 5 for an unrolled GAN of moderate cost."
-        )
     if unrolled_steps and order == "simultaneous":
-        raise ValueError(
-            f"unrolled_steps={unrolled_steps} received order='simultaneous'. "
-            "The look-ahead needs a half-step of G alone. "
-            "Use order='discriminator_first'."
-        )
+        passed = f"compile() received unrolled_steps={unrolled_steps} and order='simultaneous'."
+        raise checks.error(passed, "The look-ahead needs a half-step of G alone.", "Use order='discriminator_first'.")
     plain = type(optimizer) in (keras.optimizers.SGD, keras.optimizers.Adam)
     settings = ("momentum", "amsgrad", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema")
     extras = [name for name in settings if getattr(optimizer, name, None)]
     if unrolled_steps and (not plain or extras):
-        raise ValueError(
-            f"unrolled_steps={unrolled_steps} received the discriminator optimizer {optimizer.name!r} "
-            f"with {extras or 'a rule of its own'}. "
-            "The look-ahead knows the updates of plain SGD and of plain Adam. "
-            "Use keras.optimizers.Adam(2e-4, beta_1=0.5) or keras.optimizers.SGD(0.01) without further settings."
-        )
+        passed = f"unrolled_steps={unrolled_steps} received the discriminator optimizer {optimizer.name!r} "
+        passed += f"with {extras or 'a rule of its own'}."
+        remedy = "Use keras.optimizers.Adam(2e-4, beta_1=0.5) or keras.optimizers.SGD(0.01) without further settings."
+        raise checks.error(passed, "The look-ahead knows the updates of plain SGD and of plain Adam.", remedy)

@@ -7,6 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "gan_utils"
 LEVELS = {
+    "checks": 0,
     "images": 0,
     "losses": 0,
     "latents": 0,
@@ -39,15 +40,16 @@ def imported(module):
 
 def test_every_module_has_its_level():
     assert {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"} == set(LEVELS)
-    assert len(LEVELS) <= 15
+    assert len(LEVELS) <= 16
 
 
 @pytest.mark.parametrize("module", LEVELS)
 def test_a_module_imports_lower_levels_only(module):
     inner = {name.split(".")[1] for name in imported(module) if name.startswith("gan_utils.")}
     level = LEVELS[module]
-    for name in inner:
+    for name in inner - {"checks"}:  # the one module of level 0 that the others of level 0 may import
         assert LEVELS[name] < level or (level == 2 and LEVELS[name] == 2 and name != "lesson"), f"{module} imports {name}"
+    assert module != "checks" or not inner
     if level < 2:
         assert not inner & {"plotting", "training"}
 

@@ -17,7 +17,7 @@ def test_an_unknown_budget_is_refused(monkeypatch):
     with pytest.raises(ValueError, match="'ci', 'classroom', 'full'"):
         lesson.choose_budget()
     monkeypatch.delenv("GAN_UTILS_BUDGET")
-    with pytest.raises(ValueError, match="The budget is 'small'"):
+    with pytest.raises(ValueError, match="received default='small'"):
         lesson.pick("small", ci=1, classroom=2, full=3)
 
 
@@ -38,6 +38,7 @@ def test_start_seeds_everything(capsys):
 def test_check_prints_or_stops(capsys):
     lesson.check("two is more than one", 2 > 1)
     assert capsys.readouterr().out == "two is more than one: True\n"
+    lesson.check("an array with one bool will do", np.array([[2.0]]) > 1.0)
     with pytest.raises(AssertionError, match="one is more than two"):
         lesson.check("one is more than two", 1 > 2)
 

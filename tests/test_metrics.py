@@ -31,7 +31,7 @@ def test_points_between_the_modes_are_bad():
 
 @pytest.mark.parametrize("points", [np.zeros((0, 2)), np.zeros((5, 3)), np.zeros(2), np.full((3, 2), np.nan)])
 def test_covered_modes_refuses_bad_points(points):
-    with pytest.raises(ValueError, match="It expects finite points"):
+    with pytest.raises(ValueError, match="It must hold finite numbers"):
         metrics.covered_modes(points, CENTERS, radius=0.1)
 
 
@@ -52,7 +52,7 @@ def test_a_copy_has_distance_zero():
 
 @pytest.mark.parametrize("shapes", [((2, 3), (2, 4)), ((0, 3), (2, 3)), ((2, 3), (0, 3))])
 def test_nearest_neighbors_refuses_what_does_not_fit(shapes):
-    with pytest.raises(ValueError, match="at least one item"):
+    with pytest.raises(ValueError, match="It must hold finite numbers"):
         metrics.nearest_neighbors(np.zeros(shapes[0]), np.zeros(shapes[1]))
 
 
@@ -86,7 +86,7 @@ def test_covered_classes_counts_clear_classes():
 
 @pytest.mark.parametrize("probabilities", [np.zeros((0, 10)), np.ones((5, 10)), np.ones(10) / 10, np.full((2, 10), np.nan)])
 def test_covered_classes_refuses_what_is_no_probability(probabilities):
-    with pytest.raises(ValueError, match="It expects probabilities"):
+    with pytest.raises(ValueError, match="finite numbers of shape|It expects probabilities"):
         metrics.covered_classes(probabilities)
 
 
@@ -262,7 +262,7 @@ def test_five_thousand_samples_take_at_most_twenty_seconds():
     ],
 )
 def test_features_that_do_not_fit_are_refused(function, real, fake):
-    with pytest.raises(ValueError, match="It expects finite features"):
+    with pytest.raises(ValueError, match="It must hold finite numbers"):
         function(real, fake)
 
 
