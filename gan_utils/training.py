@@ -144,6 +144,7 @@ class GAN(keras.Model):
         if isinstance(x, np.ndarray):
             self._check_images(x, "fit()")
             x = ShuffledBatches(x, 32 if batch_size is None else batch_size, self.discriminator_steps, seed=self.seed)
+            x.replicas = autodiff.num_replicas(self)
         first_batch = _first_batch(x)
         if batch_size is not None and not isinstance(x, ShuffledBatches):
             raise ValueError(
@@ -158,6 +159,7 @@ class GAN(keras.Model):
                 "The batch is split between them, so its size must be a multiple. "
                 f"Use .batch({self.discriminator_steps * (len(first_batch) // self.discriminator_steps + 1)})."
             )
+        _check_devices(len(first_batch) // self.discriminator_steps, autodiff.num_devices(self))
         if not self.guarded:
             self._guard_half_steps(first_batch[:8])
             self.guarded = True
@@ -184,7 +186,7 @@ class GAN(keras.Model):
 
     def discriminator_step(self, real_images):
         """One update of D: G only draws. Returns the logs `discriminator_loss`, `d_real`, `d_fake`."""
-        z = latents.sample_latents(ops.shape(real_images)[0], self.latent_dim, seed=self.seed_generator)
+        z = autodiff.draw_rows(self._draw_latents, ops.shape(real_images)[0])
         fake_images = ops.stop_gradient(self.generator(z, training=True))
 
         def loss():
@@ -204,7 +206,7 @@ class GAN(keras.Model):
 
     def generator_step(self, real_images):
         """One update of G through a D that stays as it is. Returns the log `generator_loss`."""
-        z = latents.sample_latents(ops.shape(real_images)[0], self.latent_dim, seed=self.seed_generator)
+        z = autodiff.draw_rows(self._draw_latents, ops.shape(real_images)[0])
 
         def loss():
             fake_images = self.generator(z, training=True)
@@ -220,6 +222,9 @@ class GAN(keras.Model):
         self.generator_optimizer.apply(gradients, variables)
         logs = {"generator_loss": value}
         return {**logs, "generator_gradient": _length(gradients)} if self.log_gradients else logs
+
+    def _draw_latents(self, num_latents):
+        return latents.sample_latents(num_latents, self.latent_dim, seed=self.seed_generator)
 
     def look_ahead(self, real_images, fake_images):
         """The discriminator after `unrolled_steps` further updates on these images; D itself stays as it is.
@@ -254,6 +259,7 @@ class GAN(keras.Model):
         averages = _adam_averages(optimizer)
         for step in range(self.unrolled_steps):
             _, gradients = autodiff.gradients_at(loss, weights)
+            gradients = autodiff.sum_over_replicas(gradients)
             weights, averages = _next_weights(optimizer, step, weights, gradients, averages)
         return discriminator(weights)
 
@@ -339,9 +345,9 @@ class GAN(keras.Model):
         real_images = ops.convert_to_tensor(real_images, "float32")
         with self.restored():
             with freeze_guard(learning=self.discriminator, frozen=self.generator):
-                self.discriminator_step(real_images)
+                autodiff.run_on_replicas(self, self.discriminator_step, real_images)
             with freeze_guard(learning=self.generator, frozen=self.discriminator):
-                self.generator_step(real_images)
+                autodiff.run_on_replicas(self, self.generator_step, real_images)
 
 
 class ShuffledBatches(keras.utils.PyDataset):
@@ -360,7 +366,7 @@ class ShuffledBatches(keras.utils.PyDataset):
     def __init__(self, images, batch_size, discriminator_steps=1, *, seed=None):
         super().__init__()
         self.images = images.astype("float32", copy=False)
-        self.size = batch_size * discriminator_steps
+        self.size, self.discriminator_steps = batch_size * discriminator_steps, discriminator_steps
         if batch_size < 1 or self.size > len(images):
             raise ValueError(
                 f"fit() received batch_size={batch_size} for {len(images)} images and discriminator_steps={discriminator_steps}. "
@@ -369,12 +375,16 @@ class ShuffledBatches(keras.utils.PyDataset):
             )
         self.generator = np.random.default_rng(seed)
         self.order = self.generator.permutation(len(images))
+        self.replicas = 1
 
     def __len__(self):
         return len(self.images) // self.size
 
     def __getitem__(self, index):
-        return self.images[self.order[index * self.size : (index + 1) * self.size]]
+        rows = self.order[index * self.size : (index + 1) * self.size]
+        # A replica gets one run of rows and splits it between D's updates: its rows of each update must lie together.
+        rows = rows.reshape(self.discriminator_steps, self.replicas, -1).swapaxes(0, 1)
+        return self.images[rows.ravel()]
 
     def on_epoch_end(self):
         self.order = self.generator.permutation(len(self.images))
@@ -457,7 +467,7 @@ def _next_weights(optimizer, step, weights, gradients, averages):
 
 def _length(gradients):
     """Euclidean length of all gradients together."""
-    return ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))
+    return ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in autodiff.sum_over_replicas(gradients)))
 
 
 def gradient_weights(network):
@@ -516,6 +526,15 @@ def _check_networks(generator, discriminator):
             f"The discriminator {discriminator.name!r} ends with a sigmoid. "
             "The losses of gan_utils take logits, which have no bounds; a sigmoid before them would be applied twice. "
             "Remove the activation of its last layer."
+        )
+
+
+def _check_devices(batch_size, num_devices):
+    if batch_size % num_devices:
+        raise ValueError(
+            f"fit() received {batch_size} images for each update of D and {num_devices} devices. "
+            "Each device takes an equal part, so the number must be a multiple. "
+            f"Use {num_devices * (batch_size // num_devices + 1)} images for each update."
         )
 
 
