@@ -154,6 +154,12 @@ def num_devices(model):
     return distribution.num_model_replicas if distribution else num_replicas(model)
 
 
+def place_among_hosts():
+    """Number of this host and how many there are, `(0, 1)` on one. JAX takes from each its part; TensorFlow cuts by itself."""
+    distribution = keras.distribution.distribution()
+    return (distribution.data_shard_id, distribution.num_processes) if distribution else (0, 1)
+
+
 def run_on_replicas(model, step, data):
     """Run `step(data)` once outside of `fit()`, where it may change the variables of a model on several devices."""
     if num_replicas(model) > 1:

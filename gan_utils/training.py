@@ -144,7 +144,6 @@ class GAN(keras.Model):
         if isinstance(x, np.ndarray):
             self._check_images(x, "fit()")
             x = ShuffledBatches(x, 32 if batch_size is None else batch_size, self.discriminator_steps, seed=self.seed)
-            x.replicas = autodiff.num_replicas(self)
         first_batch = _first_batch(x)
         if batch_size is not None and not isinstance(x, ShuffledBatches):
             raise ValueError(
@@ -160,6 +159,8 @@ class GAN(keras.Model):
                 f"Use .batch({self.discriminator_steps * (len(first_batch) // self.discriminator_steps + 1)})."
             )
         _check_devices(len(first_batch) // self.discriminator_steps, autodiff.num_devices(self))
+        if isinstance(x, ShuffledBatches):
+            x.replicas, x.host, x.hosts = autodiff.num_replicas(self), *autodiff.place_among_hosts()
         if not self.guarded:
             self._guard_half_steps(first_batch[:8])
             self.guarded = True
@@ -375,7 +376,7 @@ class ShuffledBatches(keras.utils.PyDataset):
             )
         self.generator = np.random.default_rng(seed)
         self.order = self.generator.permutation(len(images))
-        self.replicas = 1
+        self.replicas, self.host, self.hosts = 1, 0, 1
 
     def __len__(self):
         return len(self.images) // self.size
@@ -384,7 +385,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         rows = self.order[index * self.size : (index + 1) * self.size]
         # A replica gets one run of rows and splits it between D's updates: its rows of each update must lie together.
         rows = rows.reshape(self.discriminator_steps, self.replicas, -1).swapaxes(0, 1)
-        return self.images[rows.ravel()]
+        return self.images[rows.reshape(self.hosts, -1)[self.host]]
 
     def on_epoch_end(self):
         self.order = self.generator.permutation(len(self.images))
