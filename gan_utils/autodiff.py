@@ -68,7 +68,8 @@ def value_and_gradients(function, variables):
 
     Returns:
         `(scalar, aux, gradients)`. One gradient a variable, zero where the scalar does not depend on it. For `v = 3` and
-        `function = lambda: (v * v, None)` it is `(9, None, [6])`.
+        `function = lambda: (v * v, None)` it is `(9, None, [6])`. On n replicas of a TensorFlow strategy each gradient is
+        divided by n: Keras's optimizers add up the gradients of all replicas, and the sum is then the mean.
 
     Raises:
         ValueError: if a variable is none, or the function does not return `(scalar, aux)`.
@@ -79,7 +80,7 @@ def value_and_gradients(function, variables):
     if BACKEND == "tensorflow":
         with tf.GradientTape() as tape:
             value, aux = _check_result(function())
-        return value, aux, tape.gradient(value, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return value, aux, _shares(tape.gradient(value, values, unconnected_gradients=tf.UnconnectedGradients.ZERO))
     (value, aux), gradients = _jax_differentiate(lambda _: _check_result(function()), values, variables)
     return value, aux, gradients
 
@@ -109,7 +110,7 @@ def joint_gradients(function, *variable_lists):
             scalars, aux = _check_results(function(), len(lists))
         zero = tf.UnconnectedGradients.ZERO
         gradients = [tape.gradient(scalar, values, unconnected_gradients=zero) for scalar, values in zip(scalars, lists)]
-        return scalars, aux, gradients
+        return scalars, aux, [_shares(part) for part in gradients]
 
     def pull(pure, argument):
         scalars, pullback, aux = jax.vjp(pure, argument, has_aux=True)
@@ -157,7 +158,8 @@ def gradients_at(function, values):
         values: list of float tensors.
 
     Returns:
-        `(scalar, gradients)`, one gradient a tensor. For `function = lambda v: v[0] * v[0]` at [3] it is `(9, [6])`.
+        `(scalar, gradients)`, one gradient a tensor. For `function = lambda v: v[0] * v[0]` at [3] it is `(9, [6])`. On
+        several replicas they are shares of the mean, as in `value_and_gradients`.
 
     Raises:
         ValueError: if a value is no float, or the function does not return a scalar.
@@ -170,7 +172,7 @@ def gradients_at(function, values):
             values = [tf.convert_to_tensor(value) for value in values]  # of a variable: what it holds now
             tape.watch(values)
             value, _ = _check_result((function(values), None))
-        return value, tape.gradient(value, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return value, _shares(tape.gradient(value, values, unconnected_gradients=tf.UnconnectedGradients.ZERO))
     (value, _), gradients = _jax_differentiate(lambda v: _check_result((function(v), None)), values)
     return value, gradients
 
@@ -200,6 +202,56 @@ def run_train_step(model, step, *args):
     with keras.StatelessScope(mapping) as scope:
         logs = step(data)
     return logs, tuple([scope.get_current_value(variable) for variable in group] for group in groups)
+
+
+def num_replicas(model):
+    """How many times TensorFlow runs a step of `model`, each on its part of the batch. JAX runs one program: 1."""
+    return model.distribute_strategy.num_replicas_in_sync if BACKEND == "tensorflow" else 1
+
+
+def num_devices(model):
+    """On how many devices `model` trains: the replicas of a TensorFlow strategy, or those of the Keras distribution."""
+    distribution = keras.distribution.distribution()
+    return distribution.num_model_replicas if distribution else num_replicas(model)
+
+
+def place_among_hosts():
+    """Number of this host and how many there are, `(0, 1)` on one. JAX takes from each its part; TensorFlow cuts by itself."""
+    distribution = keras.distribution.distribution()
+    return (distribution.data_shard_id, distribution.num_processes) if distribution else (0, 1)
+
+
+def run_on_replicas(model, step, data):
+    """Run `step(data)` once outside of `fit()`, where it may change the variables of a model on several devices."""
+    if num_replicas(model) > 1:
+        model.distribute_strategy.run(step, args=(data,))
+    else:
+        step(data)
+
+
+def draw_rows(draw, num_rows):
+    """Random rows for the data of this replica.
+
+    Each replica of a TensorFlow strategy has the same seeds. So each draws for the batch of all replicas and takes its own
+    rows: what one device would draw. JAX splits one program over its devices; there, and on one device, it is `draw(num_rows)`.
+
+    Args:
+        draw: number of rows -> tensor `(rows, ...)`.
+        num_rows: int or scalar tensor, the rows of this replica.
+
+    Returns:
+        Tensor `(num_rows, ...)`.
+    """
+    if not (context := _replica_context()):
+        return draw(num_rows)
+    start = context.replica_id_in_sync_group * num_rows
+    return draw(num_rows * context.num_replicas_in_sync)[start : start + num_rows]
+
+
+def sum_over_replicas(tensors):
+    """Sums of a list of tensors over all replicas of a TensorFlow strategy; elsewhere the tensors themselves."""
+    context = _replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors) if context else tensors
 
 
 @checks.arguments(model=MODEL)
@@ -246,6 +298,18 @@ def _check_result(result):
         expected = "It must return a scalar tensor, in value_and_gradients() as the first of a pair (scalar, aux)."
         raise checks.error(passed, expected, "Take the mean or the sum of what it computes, and None for aux.")
     return result
+
+
+def _replica_context():
+    """TensorFlow's context of a step that runs on several replicas; None elsewhere."""
+    context = tf.distribute.get_replica_context() if BACKEND == "tensorflow" else None
+    return context if context and context.num_replicas_in_sync > 1 else None
+
+
+def _shares(gradients):
+    """The part of this replica in the mean gradient; the gradients themselves on one device."""
+    context = _replica_context()
+    return [gradient / context.num_replicas_in_sync for gradient in gradients] if context else gradients
 
 
 class _NestedScope(keras.StatelessScope):

@@ -38,8 +38,8 @@ def gradient_penalty(discriminator, real_images, fake_images, *, seed=None, weig
         passed = f"gradient_penalty() received the discriminator {discriminator.name!r}, which holds batch normalisation."
         expected = "The penalty needs an output for each image that depends on that image only."
         raise checks.error(passed, expected, "Leave the normalisation out, or use layer normalisation.")
-    shape = (ops.shape(real_images)[0],) + (1,) * (len(real_images.shape) - 1)
-    epsilon = keras.random.uniform(shape, seed=seed)
+    ones = (1,) * (len(real_images.shape) - 1)
+    epsilon = autodiff.draw_rows(lambda n: keras.random.uniform((n, *ones), seed=seed), ops.shape(real_images)[0])
     mixed = epsilon * real_images + (1.0 - epsilon) * fake_images
     slopes = autodiff.input_gradients(lambda x: discriminator(x, training=True), mixed)
     # The small constant keeps the square root differentiable at a slope of exactly zero.

@@ -113,6 +113,9 @@ class GAN(keras.Model):
         super().compile(optimizer=generator_optimizer, **{"jit_compile": autodiff.BACKEND == "jax", **kwargs})
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
+        # At the end of fit() Keras hands over the weights of both networks: an average of weights (use_ema) needs those of G.
+        finalize = type(generator_optimizer).finalize_variable_values
+        generator_optimizer.finalize_variable_values = lambda _: finalize(generator_optimizer, self.generator.trainable_variables)
         self.guarded = False
 
     @property
@@ -183,6 +186,9 @@ class GAN(keras.Model):
                 "The batch is split between them, so its size must be a multiple. "
                 f"Use .batch({self.discriminator_steps * (len(first_batch) // self.discriminator_steps + 1)})."
             )
+        _check_devices(len(first_batch) // self.discriminator_steps, autodiff.num_devices(self))
+        if isinstance(x, ShuffledBatches):
+            x.replicas, x.host, x.hosts = autodiff.num_replicas(self), *autodiff.place_among_hosts()
         if not self.guarded:
             self._guard_half_steps(first_batch[:8])
             self.guarded = True
@@ -218,7 +224,7 @@ class GAN(keras.Model):
 
     def discriminator_step(self, real_images):
         """One update of D: G only draws. Returns the logs `discriminator_loss`, `d_real`, `d_fake`."""
-        z = latents.sample_latents(ops.shape(real_images)[0], self.latent_dim, seed=self.seed_generator)
+        z = autodiff.draw_rows(self._draw_latents, ops.shape(real_images)[0])
         fake_images = ops.stop_gradient(_outputs(self.generator, z))
 
         variables = self.discriminator.trainable_variables
@@ -241,7 +247,7 @@ class GAN(keras.Model):
 
     def generator_step(self, real_images):
         """One update of G through a D that stays as it is. Returns the log `generator_loss`."""
-        z = latents.sample_latents(ops.shape(real_images)[0], self.latent_dim, seed=self.seed_generator)
+        z = autodiff.draw_rows(self._draw_latents, ops.shape(real_images)[0])
 
         def loss():
             fake_images = _outputs(self.generator, z)
@@ -263,7 +269,7 @@ class GAN(keras.Model):
 
         Source: Mescheder et al. 2018, arXiv:1801.04406, simultaneous gradient descent.
         """
-        z = latents.sample_latents(ops.shape(real_images)[0], self.latent_dim, seed=self.seed_generator)
+        z = autodiff.draw_rows(self._draw_latents, ops.shape(real_images)[0])
 
         def losses_of_both():
             value, outputs = self._judge(real_images, _outputs(self.generator, z))
@@ -275,6 +281,9 @@ class GAN(keras.Model):
         self.generator_optimizer.apply(g_gradients, variables[1])
         logs = {**self._discriminator_logs(d_loss, outputs, d_gradients), "generator_loss": g_loss}
         return {**logs, "generator_gradient": _length(g_gradients)} if self.log_gradients else logs
+
+    def _draw_latents(self, num_latents):
+        return latents.sample_latents(num_latents, self.latent_dim, seed=self.seed_generator)
 
     def look_ahead(self, real_images, fake_images):
         """The discriminator after `unrolled_steps` further updates on these images; D itself stays as it is.
@@ -309,6 +318,7 @@ class GAN(keras.Model):
         averages = _adam_averages(optimizer)
         for step in range(self.unrolled_steps):
             _, gradients = autodiff.gradients_at(loss, weights)
+            gradients = autodiff.sum_over_replicas(gradients)
             weights, averages = _next_weights(optimizer, step, weights, gradients, averages)
         return discriminator(weights)
 
@@ -390,9 +400,9 @@ class GAN(keras.Model):
         real_images = ops.convert_to_tensor(real_images, "float32")
         with self.restored():
             with freeze_guard(learning=self.discriminator, frozen=self.generator):
-                self.discriminator_step(real_images)
+                autodiff.run_on_replicas(self, self.discriminator_step, real_images)
             with freeze_guard(learning=self.generator, frozen=self.discriminator):
-                self.generator_step(real_images)
+                autodiff.run_on_replicas(self, self.generator_step, real_images)
 
 
 class ShuffledBatches(keras.utils.PyDataset):
@@ -415,19 +425,23 @@ class ShuffledBatches(keras.utils.PyDataset):
     def __init__(self, images, batch_size, discriminator_steps=1, *, seed=None):
         super().__init__()
         self.images = images.astype("float32", copy=False)
-        self.size = batch_size * discriminator_steps
+        self.size, self.discriminator_steps = batch_size * discriminator_steps, discriminator_steps
         if self.size > len(images):
             passed = f"fit() received batch_size={batch_size} for {len(images)} images and {discriminator_steps=}."
             remedy = f"Use a batch size of at most {len(images) // discriminator_steps}, or more data."
             raise checks.error(passed, "The data must fill a batch for each discriminator step.", remedy)
         self.seed = int(np.random.SeedSequence(seed).entropy)
+        self.replicas, self.host, self.hosts = 1, 0, 1
         self.start(0)
 
     def __len__(self):
         return len(self.images) // self.size
 
     def __getitem__(self, index):
-        return self.images[self.order[index * self.size : (index + 1) * self.size]]
+        rows = self.order[index * self.size : (index + 1) * self.size]
+        # A replica gets one run of rows and splits it between D's updates: its rows of each update must lie together.
+        rows = rows.reshape(self.discriminator_steps, self.replicas, -1).swapaxes(0, 1)
+        return self.images[rows.reshape(self.hosts, -1)[self.host]]
 
     def start(self, number):
         """Use the permutation of this number, counted from 0, and its successors after it."""
@@ -583,7 +597,7 @@ def _outputs(network, inputs):
 
 def _length(gradients):
     """Euclidean length of all gradients together."""
-    return ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))
+    return ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in autodiff.sum_over_replicas(gradients)))
 
 
 @checks.arguments(network=autodiff.MODEL)
@@ -635,6 +649,13 @@ def _check_networks(generator, discriminator):
         passed = f"The discriminator {discriminator.name!r} ends with a sigmoid."
         expected = "The losses of gan_utils take logits, which have no bounds; a sigmoid before them would be applied twice."
         raise checks.error(passed, expected, "Remove the activation of its last layer.")
+
+
+def _check_devices(batch_size, num_devices):
+    if batch_size % num_devices:
+        passed = f"fit() received {batch_size} images for each update of D and {num_devices} devices."
+        remedy = f"Use {num_devices * (batch_size // num_devices + 1)} images for each update."
+        raise checks.error(passed, "Each device takes an equal part, so the number must be a multiple.", remedy)
 
 
 def _check_compile(generator_optimizer, discriminator_optimizer, options):

@@ -591,6 +591,12 @@ def cases():
 
 WITHOUT = {
     "autodiff.describe_device": "takes no argument",
+    "autodiff.draw_rows": "runs inside a compiled step",
+    "autodiff.num_devices": "called by fit() with itself",
+    "autodiff.num_replicas": "called by fit() with itself",
+    "autodiff.place_among_hosts": "takes no argument",
+    "autodiff.run_on_replicas": "called by fit() with itself",
+    "autodiff.sum_over_replicas": "runs inside a compiled step",
     "data.find_folder": "takes no argument",
     "doctor.Diagnosis": "what a function returns",
     "plotting.use_style": "takes no argument",

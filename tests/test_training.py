@@ -658,6 +658,25 @@ def test_latents_that_do_not_fit_are_refused(shape):
         compiled(*point_networks()).generate(np.zeros(shape, "float32"))
 
 
+def test_after_fit_the_generator_holds_the_average_of_its_weights():
+    gan = training.GAN(*point_networks(), seed=0)
+    averaging = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5)
+    gan.compile(averaging, keras.optimizers.SGD(0.1))
+    seen = []
+
+    class Remember(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            autodiff.sync_variables(gan)
+            seen.append(training.gradient_weights(gan.generator))
+
+    gan.fit(POINTS[:192], batch_size=64, verbose=0, callbacks=[Remember()])
+    expected = seen[0]  # Keras begins with the weights after the first update
+    for weights_then in seen[1:]:
+        expected = [0.5 * average + 0.5 * weight for average, weight in zip(expected, weights_then)]
+    for value, average in zip(training.gradient_weights(gan.generator), expected):
+        np.testing.assert_allclose(value, average, atol=1e-6)
+
+
 # --- faults ------------------------------------------------------------------------------------------------------------------
 
 
