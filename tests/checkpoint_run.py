@@ -14,13 +14,13 @@ POINTS = np.random.default_rng(0).normal(size=(160, 2)).astype("float32")
 
 
 def build(first_weights=1, *, seed=3, learning_rate=1e-2, dropout=0.3, use_ema=True, order="discriminator_first"):
-    """A GAN with batch normalisation, dropout, Adam with averaged weights and RMSprop."""
+    """A GAN with batch normalisation, dropout, Adam and RMSprop, both with averaged weights."""
     keras.utils.set_random_seed(first_weights)
     hidden = [layers.Dense(8), layers.BatchNormalization(), layers.LeakyReLU(0.2), layers.Dense(2)]
     generator = keras.Sequential([keras.Input((3,)), *hidden], name="generator")
     gan = training.GAN(generator, networks.build_mlp_discriminator((2,), units=(8,), dropout=dropout), seed=seed)
     adam = keras.optimizers.Adam(learning_rate, beta_1=0.5, use_ema=use_ema)
-    gan.compile(keras.optimizers.RMSprop(1e-2), adam, order=order)
+    gan.compile(keras.optimizers.RMSprop(1e-2, use_ema=use_ema), adam, order=order)
     return gan
 
 

@@ -1,5 +1,6 @@
 """`monitors.Checkpoint`: a run that was cut ends bit by bit where the uninterrupted one ends."""
 
+import atexit
 import os
 import random
 import shutil
@@ -295,9 +296,16 @@ def test_arguments_that_do_not_fit_are_refused(tmp_path):
 # Real processes from here on.
 
 
+CACHE = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
+
+
 def start(folder, epochs, *arguments):
     """A process that trains, with its output as text."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    # JAX keeps what it has compiled from one process to the next: most of the time of a restart.
+    environment |= {"JAX_COMPILATION_CACHE_DIR": CACHE, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    environment |= {"JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
     command = [sys.executable, ROOT / "tests" / "checkpoint_run.py", str(folder), str(epochs), *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 

@@ -81,4 +81,4 @@ def test_the_package_stays_small():
         lines += sum(
             1 for i, line in enumerate(text, 1) if line.strip() and not line.strip().startswith("#") and i not in documented
         )
-    assert lines <= 1500
+    assert lines <= 2000
