@@ -661,9 +661,10 @@ def render_rest(entry):
         lines.append("")
     if "memory" in entry:
         sizes = entry["memory"]["megabytes"]
-        half = sizes[len(sizes) // 2]
+        first, middle, last = sizes[0], sizes[len(sizes) // 2], sizes[-1]
         lines += [
-            f"Resident memory through {entry['memory']['updates']:,} updates of the narrow frog network: {sizes[0]:,.0f} MB after the first epoch, {half:,.0f} MB in the middle, {sizes[-1]:,.0f} MB at the end.",
+            f"Resident memory through {entry['memory']['updates']:,} updates of the narrow frog network: {first:,.0f} MB after "
+            f"the first 250, {middle:,.0f} MB in the middle, {last:,.0f} MB at the end.",
             "",
         ]
     if "growth" in entry:
@@ -691,9 +692,8 @@ def render_rest(entry):
             "|---|---|---|---|",
         ]
         for way, distances in entry["quality"].items():
-            lines.append(
-                f"| {way} | {np.mean(distances):.2f} | {np.std(distances, ddof=1):.2f} | {', '.join(f'{d:.2f}' for d in distances)} |"
-            )
+            each = ", ".join(f"{distance:.2f}" for distance in distances)
+            lines.append(f"| {way} | {np.mean(distances):.2f} | {np.std(distances, ddof=1):.2f} | {each} |")
         lines.append("")
     return lines
 
