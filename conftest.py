@@ -1,7 +1,9 @@
 """Set-up of the test run: the `ci` budget, and nbval made to see what JupyterLab shows."""
 
 import os
+import shutil
 import time
+from pathlib import Path
 from queue import Empty
 
 import matplotlib
@@ -10,6 +12,9 @@ import pytest
 from nbval import kernel, plugin
 
 os.environ.setdefault("GAN_UTILS_BUDGET", "ci")
+if "PYTEST_XDIST_WORKER" not in os.environ:  # what a killed run left behind would be resumed
+    for folder in (Path(__file__).parent / "notebooks" / "runs").glob("*/ci"):
+        shutil.rmtree(folder, ignore_errors=True)
 os.environ.pop("MPLBACKEND", None)  # the kernels inherit the environment and draw inline
 matplotlib.use("Agg")  # the tests draw in this process, without a window
 

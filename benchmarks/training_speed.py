@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -590,6 +589,8 @@ def measure_memory(updates=5000):
 
 
 def resident_megabytes():
+    import resource  # not on Windows
+
     pages = Path("/proc/self/statm")
     if pages.exists():
         return int(pages.read_text().split()[1]) * resource.getpagesize() / 2**20
@@ -597,6 +598,8 @@ def resident_megabytes():
 
 
 def peak_megabytes():
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if platform.system() == "Darwin" else peak / 2**10
 
@@ -609,7 +612,8 @@ def render(results):
     lines = [
         "# Training speed",
         "",
-        "Made by `python benchmarks/training_speed.py`; do not edit. Milliseconds are for one update of G.",
+        "Made by `python benchmarks/training_speed.py`; do not edit. Milliseconds are for one update of G. Shares compare the",
+        "operations that dense and convolution layers need (of a penalty: an estimate) with the best matrix product seen here.",
         "",
     ]
     for name, entry in results.items():
@@ -658,7 +662,11 @@ def render_rest(entry):
             lines.append(
                 f"| {network} | {row['import_seconds']:.1f} | {row['first_update_seconds']:.1f} | {row['peak_megabytes']:,.0f} |"
             )
-        lines.append("")
+        lines += [
+            "",
+            "The peak is that of the whole process. Equal numbers are the peak of reading the data, not of training.",
+            "",
+        ]
     if "memory" in entry:
         sizes = entry["memory"]["megabytes"]
         first, middle, last = sizes[0], sizes[len(sizes) // 2], sizes[-1]
@@ -726,8 +734,8 @@ def run(arguments, results, path):
     entry["machine"] = f"{device}, {count_cores()} CPU cores, {platform.system()} {platform.machine()}; {versions}."
     if "start" in arguments.parts:  # first: the child processes need the memory that the rest will hold
         entry["start"] = measure_start()
-    entry["matrix_product_flops"] = measure_matrix_product()
     for name, settings in describe_networks().items():
+        entry["matrix_product_flops"] = max(entry.get("matrix_product_flops", 0.0), measure_matrix_product())
         if "loops" in arguments.parts and name in (arguments.networks or describe_networks()):
             times, skipped = measure_loops(settings, arguments.rounds)
             flops = {"algorithm 1": count_update_flops(settings, False), "simultaneous": count_update_flops(settings, True)}

@@ -115,7 +115,7 @@ def joint_gradients(function, *variable_lists):
     def pull(pure, argument):
         scalars, pullback, aux = jax.vjp(pure, argument, has_aux=True)
         units = jax.numpy.eye(len(scalars), dtype=scalars[0].dtype)
-        return (scalars, aux), [pullback(tuple(unit))[0][i] for i, unit in enumerate(units)]
+        return (scalars, aux), [pullback(type(scalars)(unit))[0][i] for i, unit in enumerate(units)]
 
     variables = [variable for variables in variable_lists for variable in variables]
     (scalars, aux), gradients = _jax_differentiate(lambda _: _check_results(function(), len(lists)), lists, variables, pull)

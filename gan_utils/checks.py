@@ -96,7 +96,8 @@ def sizes(total=MANY, remedy="Write a tuple of ints, for example (64, 64)."):
         ints = isinstance(value, (tuple, list)) and all(is_number(size, numbers.Integral) and 1 <= size <= 4096 for size in value)
         return ints and math.prod(value) <= total
 
-    return rule(fits, f"a tuple of ints from 1 to 4096 whose product is at most {total}", remedy)
+    bound = f" whose product is at most {total}" if total < math.inf else ""
+    return rule(fits, f"a tuple of ints from 1 to 4096{bound}", remedy)
 
 
 def seed(*generators):

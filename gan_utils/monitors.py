@@ -60,13 +60,11 @@ class Recorder(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.model.check_latents(self.latents)
-        self.start_time, self.start_step = time.perf_counter(), None
+        self.start_time, self.made = time.perf_counter(), 0
 
     def on_epoch_begin(self, epoch, logs=None):
         # A resumed run starts at a later epoch than 0.
         self.step = self.epoch_start = max(self.step, epoch * self.params["steps"])
-        if self.start_step is None:
-            self.start_step = self.step
         # Not in on_train_begin(): a checkpoint may bring other weights and the samples of the run before the cut.
         if not self.samples:
             self._record()
@@ -74,6 +72,7 @@ class Recorder(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         before = self.step
         self.step = self.epoch_start + min(batch + 1, self.params["steps"])
+        self.made += self.step - before
         self.steps.append(self.step)
         for name, value in logs.items():
             self.logs.setdefault(name, []).append(float(value))
@@ -111,7 +110,7 @@ class Recorder(keras.callbacks.Callback):
         total = self.params["epochs"] * self.params["steps"]
         fraction = min(1.0, self.step / total)
         seconds = time.perf_counter() - self.start_time
-        left = seconds / max(1, self.step - self.start_step) * (total - self.step)
+        left = seconds / max(1, self.made) * (total - self.step)
         title = f"{self.step:,} of {total:,} updates, {format_time(left)} left"
         if fraction == 1.0:
             title = f"{self.step:,} updates in {format_time(seconds)}"
@@ -130,7 +129,7 @@ RECORDER = checks.instance(Recorder, "a monitors.Recorder or a list of them", "P
 class Checkpoint(keras.callbacks.Callback):
     """Saves everything a run needs to go on, and goes on there when the same `fit` is called again after a cut.
 
-    A resumed run ends bit by bit where the uninterrupted one ends, on a CPU with the same versions of the software. Saved are
+    A resumed run ends bit for bit where the uninterrupted one ends, on a CPU with the same versions of the software. Saved are
     both networks, both optimizers with their averages, the states of all seed generators, the order of the data, the history and
     the recordings; first before training, then at the end of epochs. A finished run removes its checkpoints.
 
@@ -169,6 +168,9 @@ class Checkpoint(keras.callbacks.Callback):
             RECORDER("Checkpoint()", "recorder", one)
 
     def on_train_begin(self, logs=None):
+        if autodiff.place_among_hosts()[1] > 1:
+            passed, expected = "Checkpoint received a fit() on several hosts.", "It saves runs of one host."
+            raise checks.error(passed, expected, "Leave it out, or save the weights at the end.")
         self.epochs, self.history, self.marks = [], {}, self._fingerprint()
         self._check_steps()
         with self._writing():
@@ -207,7 +209,8 @@ class Checkpoint(keras.callbacks.Callback):
         self.epochs.append(epoch)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(float(value))
-        if (epoch + 1) % self.every == 0:
+        # The last update of an epoch may have broken a weight, which its losses do not show yet.
+        if (epoch + 1) % self.every == 0 and self.model.is_finite():
             self._save(epoch + 1)
 
     def on_train_end(self, logs=None):
@@ -310,7 +313,7 @@ class Checkpoint(keras.callbacks.Callback):
             marks |= {f"latents of recorder {i}": latents, f"every of recorder {i}": recorder.every}
         for network, optimizer in ((gan.generator, gan.generator_optimizer), (gan.discriminator, gan.discriminator_optimizer)):
             owner = "generator" if network is gan.generator else "discriminator"
-            marks |= _settings(optimizer, f"{owner}'s optimizer")
+            marks |= _settings(optimizer, f"{owner}'s optimizer", gan.optimizer_settings[owner])
             for i, layer in enumerate(network._flatten_layers(include_self=False)):
                 marks |= _settings(layer, f"{owner}'s layer {i}")
             # Names like `dense_3` count the layers built in this session: only the last part of a path says something.
@@ -368,13 +371,14 @@ def _sync(path):
             os.close(handle)
 
 
-def _settings(owner, title):
+def _settings(owner, title, config=None):
     """Class and configuration of a layer or an optimizer, without its name and its seed."""
     settings = {f"{title}, class": type(owner).__name__}
     if getattr(owner, "_layers", None):
         return settings  # its configuration repeats that of the layers inside, with their names
     with contextlib.suppress(NotImplementedError):  # a class of your own may have none
-        settings |= {f"{title}, {name}": value for name, value in owner.get_config().items() if name not in ("name", "seed")}
+        config = owner.get_config() if config is None else config
+        settings |= {f"{title}, {name}": value for name, value in config.items() if name not in ("name", "seed")}
     return settings
 
 

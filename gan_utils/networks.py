@@ -9,14 +9,21 @@ from gan_utils import checks
 
 # Larger networks would fill the memory of most machines while their first layer is built.
 SIZE = checks.whole(1, 4096)
-SIZES = checks.sizes()
+SIZES = checks.sizes(total=math.inf)
 SHAPE = checks.sizes(total=2**20, remedy="Write for example (28, 28, 1) for digits, (2,) for points.")
 DROPOUT = checks.number(0.0, 0.99)
 
 
+def _is_activation(value):
+    try:
+        return value is None or callable(keras.activations.get(value))
+    except (ValueError, TypeError):
+        return False
+
+
 ACTIVATION = checks.rule(
-    lambda name: name is None or callable(getattr(keras.activations, str(name), None)),
-    "a name that Keras knows, or None",
+    _is_activation,
+    "an activation that Keras knows, or None",
     "Use 'tanh' for images in [-1, 1], None for points.",
 )
 

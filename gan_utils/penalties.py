@@ -6,9 +6,14 @@ from keras import ops
 from gan_utils import autodiff, checks
 
 SEED = checks.seed(keras.random.SeedGenerator)
+WEIGHT = checks.rule(
+    lambda value: checks.is_tensor(value) or (checks.is_number(value) and value >= 0.0),
+    "a finite number of at least 0, or a scalar variable",
+    "Write for example weight=10.0.",
+)
 
 
-@checks.arguments(discriminator=checks.FUNCTION, seed=SEED, weight=checks.number(0.0))
+@checks.arguments(discriminator=checks.FUNCTION, seed=SEED, weight=WEIGHT)
 def gradient_penalty(discriminator, real_images, fake_images, *, seed=None, weight=10.0):
     """WGAN-GP penalty: `weight * mean (||grad D(x_hat)|| - 1)^2`, `x_hat = e x + (1 - e) G(z)`, `e ~ U[0, 1]` per sample.
 

@@ -116,6 +116,9 @@ class GAN(keras.Model):
         # At the end of fit() Keras hands over the weights of both networks: an average of weights (use_ema) needs those of G.
         finalize = type(generator_optimizer).finalize_variable_values
         generator_optimizer.finalize_variable_values = lambda _: finalize(generator_optimizer, self.generator.trainable_variables)
+        # As compiled: a callback may change a rate later. `monitors.Checkpoint` compares them.
+        self.optimizer_settings = {"generator": generator_optimizer.get_config()}
+        self.optimizer_settings["discriminator"] = discriminator_optimizer.get_config()
         self.guarded = False
 
     @property
@@ -155,7 +158,7 @@ class GAN(keras.Model):
             ValueError: if the data does not fit.
             RuntimeError: if a network stands still in its half-step or moves in the other's.
             FloatingPointError: if a loss or a weight becomes NaN or infinite. The run stops, and both networks and optimizers are
-                back where they were at the beginning of that epoch.
+                back where they were when an epoch began; the message names it. Of short epochs one a second is kept.
             KeyboardInterrupt: at the end of the running update, so that the model stays usable. A second interruption does not
                 wait.
         """
@@ -372,6 +375,10 @@ class GAN(keras.Model):
             for variable, value in saved:
                 variable.assign(value)
 
+    def is_finite(self):
+        """Whether no weight, no state of an optimizer and no mean of a log is NaN or infinite."""
+        return all(np.isfinite(value).all() for _, value in self._copy_variables())
+
     def _copy_variables(self):
         variables = self.variables + self.generator_optimizer.variables + self.discriminator_optimizer.variables
         return [(variable, np.array(ops.convert_to_numpy(variable))) for variable in variables]
@@ -457,16 +464,18 @@ class _Watch(keras.callbacks.Callback):
     """Stops a run whose losses or weights are not finite, and lets an interruption wait for the end of an update."""
 
     def __enter__(self):
-        self.saved, self.saved_at, self.last_logs, self.interrupted = [], -np.inf, {}, False
+        self.saved, self.saved_at, self.epoch, self.last_logs, self.interrupted = [], -np.inf, None, {}, False
         self.in_main = threading.current_thread() is threading.main_thread()  # others get no signals
         self.handler = signal.signal(signal.SIGINT, self._interrupt) if self.in_main else None
 
     def __exit__(self, kind, error, trace):
         if self.in_main:
-            signal.signal(signal.SIGINT, self.handler)
+            signal.signal(signal.SIGINT, self.handler or signal.SIG_DFL)
         if kind is FloatingPointError:
             for variable, value in self.saved:
                 variable.assign(value)
+        if kind is None and self.interrupted:  # after the last update
+            raise KeyboardInterrupt
 
     def _interrupt(self, number, frame):
         # On JAX the weights of a running update are nowhere: an interruption there would lose them.
@@ -491,8 +500,8 @@ class _Watch(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
     def on_epoch_end(self, epoch, logs=None):
-        self._check({**logs, **self.last_logs})
-        self._check(logs)
+        for part in (self.last_logs, logs):
+            self._check(part)
 
     def _check(self, logs):
         for name, value in logs.items():
@@ -501,13 +510,13 @@ class _Watch(keras.callbacks.Callback):
 
     def _stop(self, name, value):
         rates = [float(o.learning_rate) for o in (self.model.generator_optimizer, self.model.discriminator_optimizer)]
+        back = "are broken from the start" if self.epoch is None else f"are back where they were before epoch {self.epoch + 1}"
         raise FloatingPointError(
             f"{name} became {value} in this training. "
-            "Losses and weights must stay finite; both networks and optimizers are back where they were before epoch "
-            f"{self.epoch + 1}. "
+            f"Losses and weights must stay finite; both networks and optimizers {back}. "
             f"Likely causes are learning rates that are too high (here {rates[0]:.3g} for G and {rates[1]:.3g} for D), a "
             "Wasserstein loss without clipping or penalty, a logarithm, root or quotient at zero in a loss or layer of your own, "
-            "and float16: lower the rates first, compile again, and call fit() again."
+            "and float16: lower the rates first, compile again, and call fit() again, with a Checkpoint in a new folder."
         )
 
 

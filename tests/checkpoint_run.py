@@ -1,7 +1,6 @@
 """A small run with `monitors.Checkpoint`. As a script, which tests kill: folder or "", epochs, largest file in bytes."""
 
 import hashlib
-import resource
 import sys
 
 import keras
@@ -61,6 +60,8 @@ class Teller(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         print(f"saved {epoch + 1}", flush=True)
         if self.limit is not None and epoch == 2:
+            import resource  # not on Windows
+
             resource.setrlimit(resource.RLIMIT_FSIZE, (self.limit, resource.RLIM_INFINITY))
 
 

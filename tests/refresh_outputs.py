@@ -1,6 +1,7 @@
 """Run notebooks from the top in the classroom budget and store their outputs: `python tests/refresh_outputs.py NOTEBOOK...`"""
 
 import os
+import shutil
 import sys
 import time
 
@@ -16,6 +17,8 @@ def refresh(path):
     notebook = nbformat.read(path, as_version=4)
     began = time.time()
     folder = os.path.dirname(os.path.abspath(path))
+    # What an interrupted refresh left behind would be resumed, perhaps with code that has changed since.
+    shutil.rmtree(os.path.join(folder, "runs", os.path.basename(path).split(".")[0]), ignore_errors=True)
     NotebookClient(notebook, timeout=7200, record_timing=False, resources={"metadata": {"path": folder}}).execute()
     for cell in notebook.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}

@@ -1,6 +1,8 @@
+import itertools
 import os
 import signal
 import threading
+import types
 
 import keras
 import numpy as np
@@ -714,7 +716,8 @@ def test_a_loss_that_explodes_stops_the_run_and_keeps_the_weights_of_before(orde
 
 def test_a_broken_weight_is_found_at_the_next_epoch_and_training_can_go_on(monkeypatch):
     gan = compiled(*point_networks())
-    monkeypatch.setattr(training.time, "monotonic", iter(range(0, 1000, 2)).__next__)  # a copy at each epoch
+    clock = types.SimpleNamespace(monotonic=itertools.count(0, 2).__next__)  # a copy at each epoch
+    monkeypatch.setattr(training, "time", clock)
 
     class Spoil(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -733,10 +736,13 @@ def test_an_interruption_waits_for_the_end_of_the_update_and_leaves_a_usable_mod
     gan = compiled(*image_networks())
     gan.fit(FROGS, batch_size=16, epochs=1, verbose=0)
     before, handler = gan.sample(4, seed=1), signal.getsignal(signal.SIGINT)
+    first = int(gan.generator_optimizer.iterations)
     after = After(2, 1, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         gan.fit(FROGS, batch_size=16, epochs=50, verbose=0, callbacks=[after])
     assert signal.getsignal(signal.SIGINT) is handler
+    # The callback saw the update in which the signal came and raised at the end of the next one.
+    assert int(gan.generator_optimizer.iterations) - first == after.batches_seen + 1 == 3 * 2 + 3
     assert not np.array_equal(gan.sample(4, seed=1), before)
     assert np.isfinite(gan.fit(FROGS, batch_size=16, epochs=1, verbose=0).history["generator_loss"]).all()
 
