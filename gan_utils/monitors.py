@@ -138,8 +138,9 @@ class Checkpoint(keras.callbacks.Callback):
     damaged file, or of a run with other settings, is refused with a printed reason and renamed `refused_epoch_000007`, and the
     one before is used.
 
-    Not saved are the states of other callbacks, random generators outside of the GAN, and the order of a `tf.data.Dataset` or
-    `PyDataset` of your own: there a resumed run is exact if the batches of an epoch do not depend on the epochs before.
+    Put it last among the callbacks: what later ones add to the logs of an epoch is not saved. Not saved are the states of other
+    callbacks, random generators outside of the GAN, and the order of a `tf.data.Dataset` or `PyDataset` of your own: there a
+    resumed run is exact if the batches of an epoch do not depend on the epochs before.
 
     Example:
 

@@ -113,13 +113,18 @@ class GAN(keras.Model):
         super().compile(optimizer=generator_optimizer, **{"jit_compile": autodiff.BACKEND == "jax", **kwargs})
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
-        # At the end of fit() Keras hands over the weights of both networks: an average of weights (use_ema) needs those of G.
-        finalize = type(generator_optimizer).finalize_variable_values
-        generator_optimizer.finalize_variable_values = lambda _: finalize(generator_optimizer, self.generator.trainable_variables)
+        generator_optimizer.finalize_variable_values = lambda _: self._take_average(generator_optimizer)
         # As compiled: a callback may change a rate later. `monitors.Checkpoint` compares them.
         self.optimizer_settings = {"generator": generator_optimizer.get_config()}
         self.optimizer_settings["discriminator"] = discriminator_optimizer.get_config()
         self.guarded = False
+
+    def _take_average(self, optimizer):
+        # At the end of fit() Keras hands over the weights of both networks: an average of weights (use_ema) needs those of G.
+        variables = self.generator.trainable_variables
+        type(optimizer).finalize_variable_values(optimizer, variables)
+        for variable in variables if optimizer.use_ema else ():
+            variable.assign(ops.copy(variable))  # on JAX the next fit() cannot give away memory that is shared with the average
 
     @property
     def metrics(self):

@@ -232,7 +232,7 @@ def cases():
         ),
         "autodiff.joint_gradients": (
             lambda function, variables: autodiff.joint_gradients(function, variables, [variable]),
-            dict(function=lambda: ((variable * variable, variable), None), variables=[variable]),
+            dict(function=lambda: ((variable * variable, variable * 2.0), None), variables=[variable]),
             dict(function=bad_pairs, variables=st.one_of(OBJECTS.filter(lambda x: x != {}), TEXTS, SCALARS, st.just([1.0]))),
         ),
         "autodiff.input_gradients": (
@@ -604,6 +604,7 @@ WITHOUT = {
     "training.GAN.call": "called by Keras",
     "training.GAN.discriminator_step": "runs inside a compiled step; fit() has checked the data",
     "training.GAN.generator_step": "runs inside a compiled step; fit() has checked the data",
+    "training.GAN.is_finite": "takes no argument",
     "training.GAN.look_ahead": "runs inside a compiled step; fit() has checked the data",
     "training.GAN.metrics": "a property",
     "training.GAN.non_trainable_variables": "a property",
