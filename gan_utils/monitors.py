@@ -21,6 +21,7 @@ from gan_utils import autodiff, checks, images, plotting
 LATENTS, REAL = checks.array("n, latent_dim", tensor=True), checks.array("m, ...")
 PATH = checks.instance((str, Path), "a path", "Write a string or a pathlib.Path.")
 
+VERSIONS = {"Keras": keras.__version__, autodiff.BACKEND: autodiff.BACKEND_VERSION}
 WEIGHTS, ARRAYS, STATE = "gan.weights.h5", "arrays.npz", "state.json"  # the files of a checkpoint
 
 
@@ -199,11 +200,11 @@ class Checkpoint(keras.callbacks.Callback):
             print(f"Refused {path}: {problem or 'it belongs to another run; ' + differences}.")
             refused, foreign = [*refused, path], foreign or differences
         if foreign:
-            raise ValueError(
-                f"{self.folder} holds checkpoints of another run ({foreign}). "
-                "A run goes on only with the networks, settings and data it began with, and a new one would overwrite the other. "
-                "Choose another folder for this run, or delete this one."
+            passed = f"{self.folder} holds checkpoints of another run ({foreign})."
+            expected = (
+                "A run goes on only with the networks, settings and data it began with, and a new one would overwrite the other."
             )
+            raise checks.error(passed, expected, "Choose another folder for this run, or delete this one.")
         return None, refused
 
     def on_epoch_end(self, epoch, logs=None):
@@ -228,7 +229,7 @@ class Checkpoint(keras.callbacks.Callback):
         state = {"epoch": epoch, "epochs": self.epochs, "history": self.history, "marks": self.marks}
         state["updates"] = int(ops.convert_to_numpy(self.model.generator_optimizer.iterations))
         state["order_seed"] = self.model.batches.seed if self.model.batches else None
-        state["versions"] = {"Keras": keras.__version__, autodiff.BACKEND: autodiff.BACKEND_VERSION}
+        state["versions"] = VERSIONS
         with self._writing() as temporary:
             weights = _MemoryFile()
             self.model.save_weights(weights)
@@ -260,9 +261,8 @@ class Checkpoint(keras.callbacks.Callback):
             f"Resumed after epoch {state['epoch']} of {self.params['epochs']} (update {state['updates']:,}), "
             f"saved in {self.folder}. Delete this folder to start anew."
         )
-        versions = {"Keras": keras.__version__, autodiff.BACKEND: autodiff.BACKEND_VERSION}
-        if versions != state["versions"]:
-            print(f"It was saved with {state['versions']} and goes on with {versions}: the last digits may differ.")
+        if state["versions"] != VERSIONS:
+            print(f"It was saved with {state['versions']} and goes on with {VERSIONS}: the last digits may differ.")
 
     def _seed_states(self):
         # Keras leaves them out of a weights file.
@@ -324,11 +324,9 @@ class Checkpoint(keras.callbacks.Callback):
     def _check_steps(self):
         batches, steps = self.model.batches, self.params["steps"]
         if batches and steps != len(batches):
-            raise ValueError(
-                f"Checkpoint received a fit() with steps_per_epoch={steps} of {len(batches)} batches. "
-                "An epoch that is cut short leaves batches for the next one, whose order a resumed run cannot know. "
-                "Leave steps_per_epoch out, or give fit() fewer images."
-            )
+            passed = f"Checkpoint received a fit() with steps_per_epoch={steps} of {len(batches)} batches."
+            expected = "An epoch that is cut short leaves batches for the next one, whose order a resumed run cannot know."
+            raise checks.error(passed, expected, "Leave steps_per_epoch out, or give fit() fewer images.")
 
 
 class _MemoryFile(io.BytesIO):

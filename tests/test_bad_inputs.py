@@ -273,7 +273,12 @@ def cases():
         "networks.build_mlp_generator": (
             networks.build_mlp_generator,
             dict(latent_dim=3, output_shape=(2,), units=(4,), activation="tanh"),
-            dict(latent_dim=width, output_shape=shape, units=sizes(), activation=activation),
+            dict(
+                latent_dim=width,
+                output_shape=shape,
+                units=sizes(),
+                activation=activation.filter(lambda value: not callable(value)),
+            ),
         ),
         "networks.build_mlp_discriminator": (
             networks.build_mlp_discriminator,
