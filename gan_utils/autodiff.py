@@ -50,9 +50,7 @@ with _quiet_stderr():
         remedy = "Set the environment variable KERAS_BACKEND before Python starts."
         raise checks.error(f"The Keras backend is {BACKEND!r}.", "gan_utils runs on 'tensorflow' or 'jax'.", remedy)
 
-LIST = checks.instance(
-    (list, tuple), "a list", "Write [value] for one; the variables of a network are network.trainable_variables."
-)
+LIST = checks.instance((list, tuple), "a list", "Write [value] for one, and network.trainable_variables for a network.")
 VARIABLE = checks.instance(keras.Variable, "a list of keras.Variable", "Take the list network.trainable_variables.")
 TENSOR = checks.array("...", floats=True, tensor=True)
 MODEL = checks.instance(keras.Model, "a keras.Model", "Build one with the functions of networks, or with keras.Sequential.")

@@ -358,12 +358,9 @@ def _checksum(content):
 
 def _sync(path):
     """Wait until a file or a folder lies on the disk, not only in the memory of the system."""
-    if path.is_file():
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
-        return
-    with contextlib.suppress(OSError):  # some systems cannot do this with a folder
-        handle = os.open(path, os.O_RDONLY)
+    # Some systems cannot do this with a folder.
+    with contextlib.suppress(OSError) if path.is_dir() else contextlib.nullcontext():
+        handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
         try:
             os.fsync(handle)
         finally:
