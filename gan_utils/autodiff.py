@@ -97,6 +97,9 @@ def joint_gradients(function, *variable_lists):
         `(scalars, aux, gradients)` with one list of gradients for each scalar. For `v = 3`, `w = 2` and
         `function = lambda: ((v * w, v * w * w), None)` with the lists `[v], [w]` it is `((6, 12), None, [[2], [12]])`.
 
+    Raises:
+        ValueError: if a variable is none, or the function does not return one scalar for each list.
+
     Taught in: `03_vanilla_gan`.
     """
     name = "joint_gradients()"

@@ -479,7 +479,7 @@ def cases():
             lesson.run_folder,
             dict(lesson_name="a", budget="ci"),
             dict(
-                lesson_name=st.one_of(TEXT, st.sampled_from(["", " ", "..", ".", "../x", "/tmp/x", "a/b", "a\0b"])),
+                lesson_name=st.one_of(TEXT, st.sampled_from(["", " ", "..", ".", "../x", "/x", "a/b", "a\0b"])),
                 budget=choice(*lesson.BUDGETS),
             ),
         ),
