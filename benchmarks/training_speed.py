@@ -139,7 +139,9 @@ class ClassicLoop:
         self.generator, self.discriminator = settings["build"]()
         generator_optimizer, discriminator_optimizer = new_optimizers(settings)
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        self.discriminator.compile(discriminator_optimizer, loss)
+        smoothing = settings.get("label_smoothing", 0.0)
+        smooth_loss = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)
+        self.discriminator.compile(discriminator_optimizer, smooth_loss)
         latents = keras.Input(self.generator.input_shape[1:])
         self.discriminator.trainable = False
         self.combined = keras.Model(latents, self.discriminator(self.generator(latents)))

@@ -34,6 +34,7 @@ class Recorder(keras.callbacks.Callback):
         live: show a figure in the notebook that is redrawn at each record, with the time left.
         folder: where to save each record of images as `step_000250.png`; None saves nothing.
         real: for each saved picture, real images to put on its left; for points, real points behind the live figure.
+        band: where the curves of normal runs lie, drawn behind those of the live figure; see `results.load_band`.
 
     Attributes:
         steps: number of each logged update. With `steps_per_execution = n` only each n-th update is logged.
@@ -47,14 +48,15 @@ class Recorder(keras.callbacks.Callback):
     Taught in: `03_vanilla_gan`.
     """
 
-    @checks.arguments(latents=LATENTS, every=checks.whole(1), live=checks.FLAG, folder=PATH, real=REAL)
-    def __init__(self, latents, *, every=250, live=False, folder=None, real=None):
+    @checks.arguments(latents=LATENTS, every=checks.whole(1), live=checks.FLAG, folder=PATH, real=REAL, band=plotting.BAND)
+    def __init__(self, latents, *, every=250, live=False, folder=None, real=None, band=None):
         super().__init__()
         self.latents = latents
         self.every = every
         self.live = live
         self.folder = Path(folder) if folder is not None else None
         self.real = real
+        self.band = band
         self.step, self.steps, self.logs = 0, [], {}
         self.sample_steps, self.samples = [], []
         self.display = None
@@ -116,7 +118,7 @@ class Recorder(keras.callbacks.Callback):
         if fraction == 1.0:
             title = f"{self.step:,} updates in {format_time(seconds)}"
         real = self.real if fakes.ndim == 2 else None
-        figure = plotting.plot_progress(self.steps, self.logs, fakes, title, fraction=fraction, real=real)
+        figure = plotting.plot_progress(self.steps, self.logs, fakes, title, fraction=fraction, real=real, band=self.band)
         if self.display is None:
             self.display = display(figure, display_id=True)
         else:

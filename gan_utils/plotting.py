@@ -6,6 +6,13 @@ import numpy as np
 from gan_utils import checks
 from gan_utils import images as image_arrays
 
+
+def _is_band(value):
+    arrays = map(checks.as_numpy, value.values()) if isinstance(value, dict) else [np.empty(0)]
+    return all(array.ndim == 2 and len(array) == 3 and array.dtype.kind in "if" for array in arrays)
+
+
+BAND = checks.rule(_is_band, "a dict from labels to (steps, low, high)", "Pass results.load_band('03_digits').")
 AXES = checks.instance(plt.Axes, "axes of matplotlib", "Make them with plt.subplots(), or leave ax out.")
 
 REAL, FAKE, NEUTRAL = "#0072B2", "#E69F00", "#555555"
@@ -92,8 +99,8 @@ def plot_points(real=None, fake=None, title="", *, ax=None, limit=None):
     return ax
 
 
-@checks.arguments(curves=checks.MAPPING, title=checks.TEXT, ax=AXES, ylabel=checks.TEXT, smooth=checks.whole(1))
-def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1):
+@checks.arguments(curves=checks.MAPPING, title=checks.TEXT, ax=AXES, ylabel=checks.TEXT, smooth=checks.whole(1), band=BAND)
+def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1, band=None):
     """Curves over training.
 
     Args:
@@ -104,6 +111,8 @@ def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1):
         ax: axes to draw on; by default a new figure.
         ylabel: label of the vertical axis.
         smooth: length of a moving mean; the raw values stay visible behind it.
+        band: where the curves of normal runs lie, drawn pale behind the curve of the same label, as `results.load_band` gives it:
+            mapping from labels to `(steps, low, high)`. Only its part up to the last of the drawn steps is shown.
 
     Returns:
         The axes.
@@ -129,6 +138,7 @@ def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1):
         "generator_loss": "loss of G",
         "d_real": "D on real",
         "d_fake": "D on fake",
+        "kernel_distance": "kernel distance",
     }
     for label, values in zip(curves, lines):
         color, line = styles.get(label, (None, "-"))
@@ -138,15 +148,20 @@ def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1):
             drawn = ax.plot(steps[width - 1 :], mean, line, color=color, label=names.get(label, label))
             ax.plot(steps, values, color=drawn[0].get_color(), alpha=0.2, linewidth=0.6)
         else:
-            ax.plot(steps, values, line, color=color, label=names.get(label, label))
+            drawn = ax.plot(steps, values, line, color=color, label=names.get(label, label))
+        if label in (band or {}):
+            lines_of_band = np.asarray(band[label])
+            ax.fill_between(
+                *lines_of_band[:, lines_of_band[0] <= steps.max()], color=drawn[0].get_color(), alpha=0.15, linewidth=0
+            )
     ax.set(title=title, xlabel="updates", ylabel=ylabel)
     if curves:
         ax.legend(loc="best")
     return ax
 
 
-@checks.arguments(steps=checks.array("n"), logs=checks.MAPPING, title=checks.TEXT, fraction=checks.number(0.0, 1.0))
-def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None):
+@checks.arguments(steps=checks.array("n"), logs=checks.MAPPING, title=checks.TEXT, fraction=checks.number(0.0, 1.0), band=BAND)
+def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None, band=None):
     """One picture of a run: samples at fixed latents, losses, and D's output on real and fake.
 
     Args:
@@ -156,6 +171,7 @@ def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None):
         title: shown over the figure.
         fraction: finished share of the run in [0, 1], drawn as a bar.
         real: real points drawn behind fake points.
+        band: as in `plot_curves`.
 
     Returns:
         The figure.
@@ -179,8 +195,8 @@ def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None):
     smooth = max(1, len(steps) // 50)
     losses = {name: logs[name] for name in ("discriminator_loss", "generator_loss") if name in logs}
     outputs = {name: logs[name] for name in ("d_real", "d_fake") if name in logs}
-    plot_curves(steps, losses, "Losses", ax=axes["L"], smooth=smooth)
-    plot_curves(steps, outputs, "Output of D", ax=axes["D"], smooth=smooth)
+    plot_curves(steps, losses, "Losses", ax=axes["L"], smooth=smooth, band=band)
+    plot_curves(steps, outputs, "Output of D", ax=axes["D"], smooth=smooth, band=band)
     for name in "LD":  # beside the title, where no curve can run behind it
         axes[name].legend(loc="lower right", bbox_to_anchor=(1.02, 0.97), ncols=2, fontsize="small", columnspacing=1.0)
     axes["L"].set_xlabel("")

@@ -27,6 +27,7 @@ from gan_utils import (
     networks,
     penalties,
     plotting,
+    results,
     training,
 )
 
@@ -86,6 +87,13 @@ PATH = st.one_of(OBJECTS, st.integers(), st.floats(), st.booleans())
 FUNCTION = st.one_of(OBJECTS.filter(lambda x: not callable(x)), TEXTS, SCALARS)
 OPTION = st.one_of(OBJECTS.filter(lambda x: not callable(x)), TEXTS, st.integers(), st.floats(), st.booleans())
 MODEL = st.one_of(OBJECTS, TEXTS, SCALARS)
+SHIPPED = choice("04_frogs", "03_digits")
+BAND = st.one_of(
+    OBJECTS.filter(lambda value: value != {}),
+    TEXTS,
+    SCALARS.filter(lambda value: value is not None),
+    st.sampled_from([{"d_real": [[1], [2]]}, {"d_real": [[1, 2], [1], [2]]}, {"d_real": "abc"}, {"d_real": [["a"]] * 3}]),
+)
 
 
 @st.composite
@@ -401,6 +409,7 @@ def cases():
             dict(real=points(), fake=points(), title="t", ax=None, limit=1.0),
             dict(
                 real=array(points(), none=True),
+                band=BAND,
                 fake=array(points(), none=True),
                 title=TITLE,
                 ax=AXES,
@@ -409,12 +418,20 @@ def cases():
         ),
         "plotting.plot_curves": (
             plotting.plot_curves,
-            dict(steps=np.arange(30), curves=LOGS, title="t", ax=None, ylabel="y", smooth=2),
-            dict(steps=array(np.arange(30), nan=False), curves=BAD_LOGS, title=TITLE, ax=AXES, ylabel=TEXT, smooth=whole()),
+            dict(steps=np.arange(30), curves=LOGS, title="t", ax=None, ylabel="y", smooth=2, band=None),
+            dict(
+                steps=array(np.arange(30), nan=False),
+                curves=BAD_LOGS,
+                title=TITLE,
+                ax=AXES,
+                ylabel=TEXT,
+                smooth=whole(),
+                band=BAND,
+            ),
         ),
         "plotting.plot_progress": (
             plotting.plot_progress,
-            dict(steps=np.arange(30), logs=LOGS, samples=points(), title="t", fraction=0.5, real=points()),
+            dict(steps=np.arange(30), logs=LOGS, samples=points(), title="t", fraction=0.5, real=points(), band=None),
             dict(
                 steps=array(np.arange(30), nan=False),
                 logs=BAD_LOGS,
@@ -450,6 +467,15 @@ def cases():
                 samples=BAD_RECORDS,
                 real=array(points(100), more=[points(2), np.ones((100, 2))]),
             ),
+        ),
+        "results.load_generator": (results.load_generator, dict(name="04_frogs"), dict(name=SHIPPED)),
+        "results.load_recording": (results.load_recording, dict(name="04_frogs"), dict(name=SHIPPED)),
+        "results.load_band": (results.load_band, dict(name="04_frogs"), dict(name=SHIPPED)),
+        "results.show_recording": (results.show_recording, dict(name="04_frogs", title="t"), dict(name=SHIPPED, title=TITLE)),
+        "results.draw": (
+            results.draw,
+            dict(generator=generator, num_images=2, seed=1),
+            dict(generator=MODEL, num_images=whole(), seed=seed()),
         ),
         "features.load_classifier": (features.load_classifier, dict(name="digits"), dict(name=choice("digits", "cifar10"))),
         "features.extract": (
@@ -492,13 +518,14 @@ def cases():
         ),
         "monitors.Recorder": (
             monitors.Recorder,
-            dict(latents=points(4, 3), every=2, live=False, folder=None, real=None),
+            dict(latents=points(4, 3), every=2, live=False, folder=None, real=None, band=None),
             dict(
                 latents=array(points(4, 3), inner=False),
                 every=whole(),
                 live=FLAG,
                 folder=PATH,
                 real=array(points(), rank=False, inner=False, none=True),
+                band=BAND,
             ),
         ),
         "monitors.Checkpoint": (
@@ -595,6 +622,7 @@ def cases():
 
 
 WITHOUT = {
+    "__main__.main": "tested in test_results.py",
     "autodiff.describe_device": "takes no argument",
     "autodiff.draw_rows": "runs inside a compiled step",
     "autodiff.num_devices": "called by fit() with itself",
@@ -605,6 +633,7 @@ WITHOUT = {
     "data.find_folder": "takes no argument",
     "doctor.Diagnosis": "what a function returns",
     "plotting.use_style": "takes no argument",
+    "results.load_ladder": "takes no argument",
     "training.GAN.adversarial_step": "runs inside a compiled step; fit() has checked the data",
     "training.GAN.call": "called by Keras",
     "training.GAN.discriminator_step": "runs inside a compiled step; fit() has checked the data",

@@ -1,0 +1,486 @@
+"""The quality ladder: every generator of the course, trained as in its lesson and measured in one way.
+
+    python benchmarks/quality_ladder.py train NAME --seed 0    one training, added to quality_ladder.json
+    python benchmarks/quality_ladder.py missing                all that the table still lacks, two at a time, one thread each
+    python benchmarks/quality_ladder.py frame                  the first and the last row: held-out images and noise
+    python benchmarks/quality_ladder.py render                 table, figures and data/results/results.json, without training
+
+A training is judged at 41 moments, denser at its start, by the kernel distance of 500 images, and at its end by
+`features.evaluate`. Judging is left out of the seconds. The training with seed 0 is the one that is shipped, whatever it gave:
+its generator goes to data/results as float16, together with what it drew at 16 fixed latents.
+"""
+
+import argparse
+import concurrent.futures
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+RESULTS = Path(__file__).with_suffix(".json")
+SHIPPED = Path(__file__).parent.parent / "data" / "results"
+NUM_MOMENTS, NUM_JUDGED_ON_THE_WAY = 40, 500
+NUM_JUDGED = {"digits": 2_000, "frogs": 1_000}
+CURVES = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
+FRAME = ("real", "noise")
+
+# Title; updates of G in the budgets classroom and full; how many seeds. A band of normal curves needs five.
+TRAININGS = {
+    "02_digits": ("02 matching network", (2_000, 20_000), 2),
+    "03_digits": ("03 GAN", (9_360, 46_800), 5),
+    "05_digits": ("05 DCGAN", (3_748, 23_425), 5),
+    "07_digits_clipped": ("07 WGAN, clipped", (1_800, 9_000), 2),
+    "07_digits": ("07 WGAN-GP", (1_800, 9_000), 2),
+    "04_frogs_classic": ("04 classic networks", (150, 50_000), 2),
+    "04_frogs": ("04 narrow networks", (7_020, 15_600), 5),
+    "04_frogs_loop": ("04 narrow networks, classic loop", (3_500, 15_600), 2),
+    "05_frogs": ("05 DCGAN", (2_808, 23_400), 5),
+    "07_frogs": ("07 WGAN-GP", (900, 12_000), 5),
+}
+
+
+# --- the trainings, as the lessons write them: each returns (model, what fit() takes) ------------------------------------
+
+
+def adam(rate, beta_1, beta_2=0.999):
+    import keras
+
+    return [keras.optimizers.Adam(rate, beta_1, beta_2) for _ in range(2)]
+
+
+def rmsprop(*rates, **options):
+    import keras
+
+    return [keras.optimizers.RMSprop(rate, **options) for rate in rates]
+
+
+def adversarial(generator, discriminator, optimizers, seed, *, images, batch_size=64, **options):
+    from gan_utils import training
+
+    gan = training.GAN(generator, discriminator, seed=seed)
+    gan.compile(*optimizers, steps_per_execution=10, **options)
+    return gan, {"x": images, "batch_size": batch_size}
+
+
+def matching(generator, digits, seed, num_updates):
+    import keras
+
+    from gan_utils import distances
+
+    class LatentsAndReal(keras.utils.PyDataset):
+        def __init__(self):
+            super().__init__()
+            self.rng = np.random.default_rng(seed)
+
+        def __len__(self):
+            return num_updates
+
+        def __getitem__(self, index):
+            return self.rng.standard_normal((500, 16)).astype("float32"), digits[self.rng.integers(len(digits), size=500)]
+
+    bandwidths = [distances.median_bandwidth(digits[:500], digits[500:1000]) * factor for factor in (0.25, 0.5, 1.0)]
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, num_updates), beta_1=0.5)
+
+    def loss(real, fake):
+        return distances.squared_mmd(real, fake, bandwidths)
+
+    generator.compile(optimizer, loss=loss, jit_compile=True, steps_per_execution=10)
+    return generator, {"x": LatentsAndReal()}
+
+
+def clipped_critic(bound=0.01):
+    import keras
+    from keras import layers, ops
+
+    class Clip(keras.constraints.Constraint):
+        def __call__(self, weight):
+            return ops.clip(weight, -bound, bound)
+
+    critic = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten()])
+    for units in (512, 256, 1):
+        start = keras.initializers.RandomUniform(-bound, bound)
+        critic.add(layers.Dense(units, kernel_initializer=start, kernel_constraint=Clip(), bias_constraint=Clip()))
+        if units > 1:
+            critic.add(layers.LeakyReLU(negative_slope=0.2))
+    return critic
+
+
+def build(name, seed, num_updates):
+    """`(model, what fit() takes)` of a training; `(loop, None)` for the classic loop."""
+    import keras
+    from training_speed import ClassicLoop, build_classic_discriminator, build_classic_generator
+
+    from gan_utils import data, losses, networks, penalties, results
+
+    keras.utils.set_random_seed(seed)
+    images, _ = data.load_mnist() if "digits" in name else data.load_frogs()
+    mirrored = np.concatenate([images, images[:, :, ::-1]]) if "frogs" in name else None
+    critic_options = {"loss": "wasserstein", "discriminator_steps": 5}
+    penalised = critic_options | {"penalty": penalties.gradient_penalty}
+    smooth = functools.partial(losses.non_saturating_discriminator_loss, label_smoothing=0.05)
+    smoothed = {"loss": (smooth, losses.non_saturating_generator_loss)}
+
+    def shipped(name=name):
+        return results.GENERATORS[name]()
+
+    if name == "02_digits":
+        return matching(shipped(), images, seed, num_updates)
+    if name == "03_digits":
+        discriminator = networks.build_mlp_discriminator((28, 28, 1))
+        return adversarial(shipped(), discriminator, adam(3e-4, 0.5), seed, images=images, batch_size=128)
+    if name == "05_digits":
+        discriminator = networks.build_dcgan_discriminator((28, 28, 1))
+        return adversarial(shipped(), discriminator, adam(2e-4, 0.5), seed, images=images)
+    if name == "07_digits":
+        critic = networks.build_mlp_discriminator((28, 28, 1), units=(512, 256), dropout=0)
+        return adversarial(shipped(), critic, adam(1e-4, 0.0, 0.9), seed, images=images[:57_600], **penalised)
+    if name == "07_digits_clipped":
+        pair = shipped("07_digits"), clipped_critic()
+        return adversarial(*pair, rmsprop(5e-5, 5e-5), seed, images=images[:57_600], **critic_options)
+    if name == "04_frogs":
+        optimizers = rmsprop(2e-4, 4e-4, clipvalue=1.0)
+        return adversarial(shipped(), networks.build_frog_discriminator(), optimizers, seed, images=mirrored, **smoothed)
+    if name == "04_frogs_classic":
+        pair, optimizers = (build_classic_generator(), build_classic_discriminator()), rmsprop(4e-4, 8e-4, clipvalue=1.0)
+        return adversarial(*pair, optimizers, seed, images=mirrored, **smoothed)
+    if name == "04_frogs_loop":
+        settings = {"build": lambda: (shipped("04_frogs"), networks.build_frog_discriminator()), "images": mirrored}
+        settings |= {"optimizer": {"name": "rmsprop", "rates": (2e-4, 4e-4)}, "batch_size": 64, "label_smoothing": 0.05}
+        return ClassicLoop(settings), None
+    if name == "05_frogs":
+        return adversarial(shipped(), networks.build_dcgan_discriminator(), adam(2e-4, 0.5), seed, images=mirrored)
+    critic = networks.build_frog_discriminator(dropout=0.0, batch_norm=False)
+    return adversarial(shipped(), critic, adam(2e-4, 0.0, 0.9), seed, images=images[:4_800], batch_size=32, **penalised)
+
+
+# --- one training --------------------------------------------------------------------------------------------------------
+
+
+class Judge:
+    """Follows a training: its logs between moments, and what the generator draws at each moment."""
+
+    def __init__(self, dataset, generator, num_updates):
+        from gan_utils import data, features
+
+        name, load = {"digits": ("digits", data.load_mnist), "frogs": ("cifar10", data.load_frogs)}[dataset]
+        self.classifier = features.load_classifier(name)
+        self.real = features.extract(self.classifier, load()[0][:5_000])
+        self.generator, self.num_updates = generator, num_updates
+        self.due = list(np.unique(np.rint(num_updates * np.linspace(0.0, 1.0, NUM_MOMENTS + 1) ** 1.5).astype(int)))
+        self.record = {name: [] for name in ("steps", "seconds", "cpu_seconds", "kernel_distances", *CURVES)}
+        self.samples, self.logs, self.left_out = [], [], np.zeros(2)
+        self.began = self.now()
+
+    @staticmethod
+    def now():
+        return np.array([time.perf_counter(), time.process_time()])
+
+    def look(self, step, logs=()):
+        """Note the logs of an update, and judge if a moment is due."""
+        self.logs.append(dict(logs))
+        if step < self.due[0]:
+            return
+        began = self.now()
+        for name, seconds in zip(("seconds", "cpu_seconds"), began - self.began - self.left_out):
+            self.record[name].append(round(float(seconds), 1))
+        self.due = [moment for moment in self.due if moment > step]
+        self.record["steps"].append(int(step))
+        self.record["kernel_distances"].append(round(self.measure(), 5))
+        for name in CURVES:
+            values = [float(logs[name]) for logs in self.logs if name in logs]
+            self.record[name].append(round(float(np.mean(values)), 4) if values else None)
+        self.logs = []
+        self.left_out += self.now() - began
+
+    def measure(self):
+        from gan_utils import features, metrics, results
+
+        self.samples.append(results.draw(self.generator, 16, seed=1))
+        fakes = results.draw(self.generator, NUM_JUDGED_ON_THE_WAY, seed=2)
+        return metrics.kernel_distance(self.real, features.extract(self.classifier, fakes))[0]
+
+
+def train(name, seed, budget):
+    """Train, judge and store; seed 0 is also shipped."""
+    import keras
+
+    from gan_utils import autodiff, features, results
+
+    title, updates, _ = TRAININGS[name]
+    num_updates = updates[budget == "full"]
+    dataset = "digits" if "digits" in name else "frogs"
+    model, options = build(name, seed, num_updates)
+    generator = getattr(model, "generator", model)
+    judge = Judge(dataset, generator, num_updates)
+    if options is None:
+        judge.look(0)
+        for start in range(0, num_updates, 10):
+            model.run(10)
+            judge.look(start + 10)
+    else:
+
+        class Follow(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                self.start = epoch * self.params["steps"]
+
+            def on_train_batch_end(self, batch, logs=None):
+                step = self.start + min(batch + 1, self.params["steps"])
+                self.model.stop_training = step >= num_updates
+                if step >= judge.due[0]:
+                    autodiff.sync_variables(self.model)
+                judge.look(step, logs)
+
+        judge.look(0)
+        model.fit(**options, epochs=1_000_000, callbacks=[Follow()], verbose=0)
+    networks = [generator, *([model.discriminator] if name != "02_digits" else [])]
+    record = {"name": name, "budget": budget, "seed": seed, "backend": autodiff.BACKEND, "device": autodiff.describe_device()}
+    record["threads"] = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count()))
+    record |= {"updates": judge.record["steps"][-1], "parameters": [network.count_params() for network in networks]}
+    scores = features.evaluate(results.draw(generator, NUM_JUDGED[dataset], seed=0), dataset)
+    record["scores"] = {name: round(value, 5) for name, value in scores.items()}
+    save(record | {"moments": judge.record})
+    if seed == 0 and name in results.GENERATORS:
+        ship(name, generator, judge.samples)
+    print(f"{name}, seed {seed}: {record['updates']:,} updates, kernel distance {scores['kernel_distance']:.4f}", flush=True)
+
+
+def ship(name, generator, samples):
+    """Write a generator and what it drew to data/results."""
+    from PIL import Image
+
+    from gan_utils import images
+
+    SHIPPED.mkdir(exist_ok=True)
+    np.savez_compressed(SHIPPED / f"{name}.weights.npz", *(w.astype("float16") for w in generator.get_weights()))
+    rows = [np.concatenate(list(moment), axis=1) for moment in samples]
+    sheet = images.denormalize(np.concatenate(rows))
+    sheet = sheet.repeat(3, axis=-1) if sheet.shape[-1] == 1 else sheet
+    Image.fromarray(sheet).save(SHIPPED / f"{name}.recording.webp", quality=90, method=6)
+
+
+def frame():
+    """Measure held-out images and noise, the first and the last row."""
+    from gan_utils import data, features
+
+    for dataset, load in (("digits", data.load_mnist), ("frogs", data.load_frogs)):
+        real, _ = load("test")
+        n = NUM_JUDGED[dataset]
+        noise = np.random.default_rng(0).uniform(-1.0, 1.0, (n, *real.shape[1:])).astype("float32")
+        for kind, images in zip(FRAME, (real[:n], noise)):
+            scores = features.evaluate(images, dataset)
+            save({"name": f"{kind}_{dataset}", "scores": {name: round(value, 5) for name, value in scores.items()}})
+
+
+def save(record):
+    """Add a record to the results in place of an older one of the same training; two processes may do so at once."""
+    key = [record.get(part) for part in ("name", "budget", "seed", "backend")]
+    with open(RESULTS, "a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        records = json.loads(file.read() or "[]")
+        records = [old for old in records if [old.get(part) for part in ("name", "budget", "seed", "backend")] != key]
+        records.append(record)
+        records.sort(key=lambda r: (r["name"], str(r.get("budget")), r.get("seed", 0)))
+        file.seek(0)
+        file.truncate()
+        file.write("[\n" + ",\n".join(json.dumps(r) for r in records) + "\n]\n")
+
+
+def train_missing(names, seeds):
+    """Run what the table lacks, first seeds first, each training in a process of its own on one thread."""
+    done = {(record["name"], record.get("seed")) for record in load()}
+    jobs = [(name, seed) for seed in range(5) for name in names if seed < min(seeds, TRAININGS[name][2])]
+    environment = os.environ | {name: "1" for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")}
+
+    def run(job):
+        subprocess.run([sys.executable, __file__, "train", job[0], "--seed", str(job[1])], env=environment)
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, [job for job in jobs if job not in done]))
+
+
+def load():
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+
+
+# --- what is made of the stored numbers ----------------------------------------------------------------------------------
+
+
+def group(records):
+    """Records of each training, sorted by seed: those of the budget `full` where there are any, else the others."""
+    groups = {}
+    for name in TRAININGS:
+        found = [record for record in records if record["name"] == name]
+        groups[name] = [r for r in found if r["budget"] == "full"] or found
+    return groups
+
+
+def render_table(records):
+    """The report as Markdown."""
+    frames = {record["name"]: record["scores"] for record in records if "budget" not in record}
+    lines = [HEAD.format(digits=NUM_JUDGED["digits"], frogs=NUM_JUDGED["frogs"]).strip()]
+    for dataset in ("digits", "frogs"):
+        lines += ["", f"## {dataset.capitalize()}", "", "| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
+        lines.append(render_row("real, held out", [frames[f"real_{dataset}"]]))
+        for name, group_of_name in group(records).items():
+            if dataset in name:
+                lines.append(render_row(TRAININGS[name][0], [r["scores"] for r in group_of_name], group_of_name))
+        lines.append(render_row("noise", [frames[f"noise_{dataset}"]]))
+    return "\n".join(lines) + "\n"
+
+
+def render_row(title, scores, runs=()):
+    if not scores:
+        return f"| {title} |" + " not run |" * (len(COLUMNS) - 1)
+
+    def mean(name, digits):
+        values = [score[name] for score in scores]
+        ends = f" ({min(values):.{digits}f} to {max(values):.{digits}f})" if len(values) > 1 else ""
+        return f"{np.mean(values):.{digits}f}{ends}"
+
+    facts = ["", "", "", "", ""]
+    if runs:
+        seconds = np.mean([run["moments"]["cpu_seconds" if run["device"] == "CPU" else "seconds"][-1] for run in runs])
+        facts = [" + ".join(f"{n / 1e6:.2f} M" for n in runs[0]["parameters"]), f"{runs[0]['updates']:,}", f"{seconds:,.0f}"]
+        facts += [f"{runs[0]['device']}, {runs[0]['budget']}", str(len(runs))]
+    first = scores[0]
+    cells = [title, *facts, mean("kernel_distance", 3), f"{first['kernel_low']:.3f} to {first['kernel_high']:.3f}"]
+    cells += [mean("frechet_distance", 2), mean("precision", 2), mean("recall", 2)]
+    cells.append(f"{first['nearest_train']:.3f} ({first['nearest_expected']:.3f})")
+    return "| " + " | ".join(cells) + " |"
+
+
+COLUMNS = ["generator", "parameters, G + D", "updates of G", "seconds", "device, budget", "seeds", "kernel distance"]
+COLUMNS += ["its 95 % interval, first seed", "Fréchet distance", "precision", "recall", "nearest is training (new)"]
+HEAD = """
+# The quality ladder
+
+Written by `python benchmarks/quality_ladder.py render` from `quality_ladder.json`. Every generator of the course, trained with
+the settings of its lesson and measured by `features.evaluate`: {digits:,} digits or {frogs:,} frogs against 5,000 training
+images, in features of the course's classifiers. Digits and frogs have different rulers: compare within a table.
+
+Seconds are CPU seconds of training on one thread, without judging; of a GPU they are seconds. With several seeds a cell shows the
+mean and, in brackets, the lowest and the highest. The interval of the kernel distance comes from the samples of the first seed
+alone and says nothing about the spread over seeds. The last column is the share of samples whose nearest real image lies in the
+training set; in brackets the share expected of a generator that copies nothing. "04 classic networks" makes in the classroom only
+the updates that fit into about the time of the others; "classic loop" trains the narrow networks with `predict` and
+`train_on_batch`.
+"""
+
+
+def draw_ladder(records, path):
+    """Kernel distance against seconds, one mark for each training."""
+    import matplotlib.pyplot as plt
+
+    from gan_utils import plotting
+
+    plotting.use_style()
+    frames = {record["name"]: record["scores"] for record in records if "budget" not in record}
+    _, axes = plt.subplots(1, 2, figsize=(9.0, 3.6))
+    for ax, dataset in zip(axes, ("digits", "frogs")):
+        looks = zip("os^Dv", ["#009E73", plotting.FAKE, "#CC79A7", plotting.NEUTRAL, "#56B4E9"])
+        shown = {name: runs for name, runs in group(records).items() if dataset in name and runs}
+        for (name, runs), (marker, color) in zip(shown.items(), looks):
+            values = np.array([run["scores"]["kernel_distance"] for run in runs])
+            seconds = np.mean([run["moments"]["cpu_seconds"][-1] for run in runs])
+            spread = [[values.mean() - values.min()], [values.max() - values.mean()]]
+            ax.errorbar(seconds, values.mean(), spread, fmt=marker, color=color, capsize=3, label=TRAININGS[name][0])
+        for kind, style in (("real", ":"), ("noise", "--")):
+            value = frames[f"{kind}_{dataset}"]["kernel_high" if kind == "real" else "kernel_distance"]
+            ax.axhline(value, color=plotting.REAL, linestyle=style, label={"real": "real, upper end", "noise": "noise"}[kind])
+        ax.set(title=dataset.capitalize(), xlabel="CPU seconds of training", yscale="log", ylabel="kernel distance")
+        ax.legend(fontsize="x-small")
+    plt.savefig(path, dpi=110)
+    plt.close()
+
+
+def draw_time_to_quality(records, path):
+    """Kernel distance of one pair of networks against the time of training, for the classic loop and for the engine."""
+    import matplotlib.pyplot as plt
+
+    from gan_utils import plotting
+
+    plotting.use_style()
+    _, ax = plt.subplots(figsize=(6.4, 3.4))
+    lines = (
+        ("04_frogs_loop", "predict and train_on_batch", plotting.NEUTRAL, "--"),
+        ("04_frogs", "gan.fit()", plotting.FAKE, "-"),
+    )
+    for name, label, color, line in lines:
+        for record in group(records)[name][:2]:
+            moments = record["moments"]
+            minutes = np.array(moments["cpu_seconds"]) / 60.0
+            ax.plot(minutes, moments["kernel_distances"], line, color=color, label=label, marker=".", markersize=3)
+            label = None
+    ax.set(xlabel="CPU minutes of training, one thread", ylabel="kernel distance", yscale="log")
+    ax.set_title("The same frogs, networks and optimizers: two seeds each")
+    ax.legend()
+    plt.savefig(path, dpi=110)
+    plt.close()
+
+
+def make_band(runs):
+    """For each curve the interval that holds 95 % of further runs: `(steps, low, high)`; empty with fewer than five runs."""
+    from scipy import stats
+
+    if len(runs) < 5:
+        return {}
+    n, steps, band = len(runs), runs[0]["moments"]["steps"], {}
+    factor = stats.t.ppf(0.975, n - 1) * np.sqrt(1.0 + 1.0 / n)
+    for label, key in {**{name: name for name in CURVES}, "kernel_distance": "kernel_distances"}.items():
+        start = 1 if key in CURVES else 0  # before training nothing is logged
+        curves = np.array([run["moments"][key][start:] for run in runs], float)
+        mean, reach = curves.mean(axis=0), factor * curves.std(axis=0, ddof=1)
+        band[label] = [steps[start:], *(np.round(end, 4).tolist() for end in (mean - reach, mean + reach))]
+    return band
+
+
+def ship_numbers(records):
+    """Write what `gan_utils.results` knows of the trainings: the ladder, the band of normal curves, checksums of the files."""
+    facts = {}
+    for name, runs in group(records).items():
+        if runs:
+            first, moments = runs[0], runs[0]["moments"]
+            fact = {"title": TRAININGS[name][0]} | {key: first[key] for key in ("parameters", "device", "budget")}
+            fact |= {key: moments[key] for key in ("steps", "kernel_distances")}
+            fact["seconds"] = moments["cpu_seconds" if first["device"] == "CPU" else "seconds"]
+            fact |= {"scores": [run["scores"] for run in runs], "band": make_band(runs), "sha256": {}}
+            for path in sorted(SHIPPED.glob(f"{name}.*")):
+                fact["sha256"][path.name.removeprefix(f"{name}.")] = hashlib.sha256(path.read_bytes()).hexdigest()
+            facts[name] = fact
+    frames = {record["name"]: record["scores"] for record in records if "budget" not in record}
+    (SHIPPED / "results.json").write_text(json.dumps({"trainings": facts, "frames": frames}) + "\n")
+
+
+def render():
+    records = load()
+    RESULTS.with_suffix(".md").write_text(render_table(records))
+    draw_ladder(records, RESULTS.with_suffix(".png"))
+    draw_time_to_quality(records, RESULTS.with_name("time_to_quality.png"))
+    ship_numbers(records)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=("train", "missing", "frame", "render"))
+    parser.add_argument("names", nargs="*", help="trainings; all of them by default")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=5, help="at most so many seeds, for `missing`")
+    parser.add_argument("--budget", choices=("classroom", "full"), default="classroom")
+    arguments = parser.parse_args()
+    if arguments.command == "train":
+        for name in arguments.names:
+            train(name, arguments.seed, arguments.budget)
+    elif arguments.command == "missing":
+        train_missing(arguments.names or list(TRAININGS), arguments.seeds)
+    elif arguments.command == "frame":
+        frame()
+    else:
+        render()

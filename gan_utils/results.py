@@ -1,0 +1,211 @@
+"""What the course ships of its own trainings: generators, recordings of how they learned, and the spread over seeds."""
+
+import functools
+import hashlib
+import io
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+from keras import ops
+from PIL import Image
+
+from gan_utils import autodiff, checks, data, images, networks, plotting
+
+# The generator of each image lesson. `benchmarks/quality_ladder.py` trains them and writes all files that are read here.
+DIGIT = (28, 28, 1)
+GENERATORS = {
+    "02_digits": functools.partial(networks.build_mlp_generator, 16, DIGIT, units=(128, 256, 512)),
+    "03_digits": functools.partial(networks.build_mlp_generator, 100, DIGIT),
+    "04_frogs": networks.build_frog_generator,
+    "05_digits": functools.partial(networks.build_dcgan_generator, 100, DIGIT),
+    "05_frogs": networks.build_dcgan_generator,
+    "07_digits": functools.partial(networks.build_mlp_generator, 64, DIGIT, units=(256, 512)),
+    "07_frogs": networks.build_frog_generator,
+}
+NAME = checks.choice(GENERATORS, "They say the lesson and what it draws.")
+
+
+@checks.arguments(name=NAME)
+def load_generator(name):
+    """A generator that was trained beforehand, with the settings of its lesson.
+
+    Args:
+        name: number of the lesson and what it draws: `"03_digits"`, `"04_frogs"`; all are keys of `GENERATORS`.
+
+    Returns:
+        `keras.Model`, latents `(batch, latent_dim)` -> images in [-1, 1]. Its weights were stored as float16.
+
+    Raises:
+        ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
+
+    Taught in: `03_vanilla_gan`.
+    """
+    generator = GENERATORS[name]()
+    with np.load(io.BytesIO(_read(name, "weights.npz")), allow_pickle=False) as arrays:
+        generator.set_weights([arrays[f"arr_{i}"].astype("float32") for i in range(len(generator.weights))])
+    return generator
+
+
+@checks.arguments(generator=autodiff.MODEL, num_images=checks.whole(1), seed=checks.seed())
+def draw(generator, num_images, *, seed=0):
+    """Images of a generator at latents from NumPy, the same for one seed on every backend.
+
+    Args:
+        generator: `keras.Model`, latents `(batch, latent_dim)` -> images.
+        num_images: how many.
+        seed: int or None, of the latents.
+
+    Returns:
+        `(num_images, height, width, channels)`, float32.
+
+    Raises:
+        ValueError: if an argument does not fit.
+
+    Taught in: `03_vanilla_gan`.
+    """
+    latents = np.random.default_rng(seed).standard_normal((num_images, generator.input_shape[-1])).astype("float32")
+    parts = [generator(latents[i : i + 250], training=False) for i in range(0, num_images, 250)]
+    return np.concatenate([ops.convert_to_numpy(part) for part in parts])
+
+
+@checks.arguments(name=NAME)
+def load_recording(name):
+    """What a recorded training drew at fixed latents, from its first weights to its last update.
+
+    Args:
+        name: as in `load_generator`, whose training it is.
+
+    Returns:
+        `(steps, samples, kernel_distances)`: number of updates at each moment; `(moments, n, height, width, channels)`, float32
+        in [-1, 1], slightly compressed; kernel distance of 500 images at each moment.
+
+    Raises:
+        ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
+
+    Taught in: `03_vanilla_gan`.
+    """
+    side, channels = (28, 1) if name.endswith("digits") else (32, 3)
+    with Image.open(io.BytesIO(_read(name, "recording.webp"))) as sheet:  # a row a moment, a column a latent
+        pixels = np.asarray(sheet.convert("RGB"))[..., :channels]
+    rows, columns = (length // side for length in pixels.shape[:2])
+    tiles = pixels.reshape(rows, side, columns, side, channels).swapaxes(1, 2)
+    facts = _facts()["trainings"][name]
+    return facts["steps"], images.normalize(tiles), facts["kernel_distances"]
+
+
+def load_ladder():
+    """Every generator of the course on one scale: what `benchmarks/quality_ladder.py` measured.
+
+    Returns:
+        `(trainings, frames)`. The first maps names, those of `GENERATORS` and more, to mappings with `title`; `parameters` of G
+        and D; `device`; `budget`; `scores`, a list with the result of `features.evaluate` for each seed; and the course of the
+        first seed: `steps`, `seconds` (of CPU time on a CPU) and `kernel_distances`. The second maps `real_digits`,
+        `noise_digits`, `real_frogs` and `noise_frogs` to scores.
+
+    Raises:
+        FileNotFoundError: without the bundled file.
+
+    Taught in: `08_measuring_gans`.
+    """
+    facts = _facts()
+    return facts["trainings"], facts["frames"]
+
+
+@checks.arguments(name=NAME)
+def load_band(name):
+    """Where the curves of a normal run lie: for each number of updates, the interval that holds 95 % of runs with other seeds.
+
+    From the mean m and the standard deviation s over n seeds it is m -+ t s sqrt(1 + 1 / n), with Student's t for n - 1 degrees
+    of freedom: m -+ 3.04 s for five seeds.
+
+    Args:
+        name: as in `load_generator`, whose training it is.
+
+    Returns:
+        Mapping from `discriminator_loss`, `generator_loss`, `d_real`, `d_fake` and `kernel_distance` to `(steps, low, high)`,
+        lists of equal length. Empty for a training without a discriminator, or with fewer than five seeds.
+
+    Raises:
+        ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
+
+    Taught in: `03_vanilla_gan`.
+    """
+    return _facts()["trainings"][name]["band"]
+
+
+@checks.arguments(name=NAME)
+def show_recording(name, title=""):
+    """Show a recorded training in a notebook: a strip of some moments and, where widgets run, a slider through all of them.
+
+    The figure has the same latents in each column, and the kernel distance of every moment beside it. A page without a running
+    kernel shows the figure alone.
+
+    Args:
+        name: as in `load_generator`.
+        title: what the reader should see.
+
+    Raises:
+        ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
+
+    Taught in: `03_vanilla_gan`.
+    """
+    from IPython.display import display
+
+    steps, samples, kernel_distances = load_recording(name)
+    rows = plotting.plot_samples_through_time(steps, samples, title, num_images=10)
+    title = "Kernel distance of the recorded training"
+    curve = plotting.plot_curves(steps, {"kernel_distance": kernel_distances}, title, band=load_band(name))
+    for ax in (rows, curve):
+        display(ax.figure)
+        plt.close(ax.figure)
+    try:
+        import ipywidgets
+    except ImportError:  # the strip says the same in fewer moments
+        return
+    slider = ipywidgets.IntSlider(len(steps) - 1, 0, len(steps) - 1, description="moment")
+    picture, words = ipywidgets.Image(format="png"), ipywidgets.Label()
+
+    def show(change=None):
+        i = slider.value
+        words.value = f"{steps[i]:,} updates, kernel distance {kernel_distances[i]:.3f}"
+        picture.value = _encode_png(images.make_grid(samples[i], 8))
+
+    slider.observe(show, names="value")
+    show()
+    view = {"model_id": ipywidgets.VBox([slider, words, picture]).model_id, "version_major": 2, "version_minor": 0}
+    words_without = "In a running notebook a slider through all moments stands here."
+    display({"application/vnd.jupyter.widget-view+json": view, "text/plain": words_without}, raw=True)
+
+
+def _encode_png(grid):
+    """A grid in [-1, 1] as the bytes of a PNG, each pixel three screen pixels wide."""
+    pixels = images.denormalize(grid).repeat(3, axis=0).repeat(3, axis=1)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _read(name, end):
+    """The content of a file of a shipped training, once its checksum is right."""
+    path, expected = data.find_folder() / "results" / f"{name}.{end}", _facts()["trainings"][name]["sha256"][end]
+    content = _open(path)
+    if (found := hashlib.sha256(content).hexdigest()) != expected:
+        raise checks.error(f"{path.name} is damaged: its SHA-256 is {found}.", f"Expected is {expected}.", data.RESTORE)
+    return content
+
+
+@functools.cache
+def _facts():
+    """Numbers of all shipped trainings, by name."""
+    return json.loads(_open(data.find_folder() / "results" / "results.json"))
+
+
+def _open(path):
+    if not path.exists():
+        raise FileNotFoundError(
+            f"The bundled file {path.name} is missing in {path.parent.name}/. "
+            "Generators and recordings are expected in the repository's folder data/results. "
+            "Get them again with: git checkout -- data"
+        )
+    return path.read_bytes()

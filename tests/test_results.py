@@ -1,0 +1,164 @@
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import stats
+
+from gan_utils import __main__, data, features, results
+
+FOLDER = data.find_folder() / "results"
+FACTS = json.loads((FOLDER / "results.json").read_text())["trainings"]
+DISCRIMINATED = [name for name in results.GENERATORS if name != "02_digits"]
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    """The shipped results in a folder of their own, where a test may break them."""
+    shutil.copytree(FOLDER, tmp_path / "results")
+    monkeypatch.setenv("GAN_UTILS_DATA", str(tmp_path))
+    results._facts.cache_clear()
+    yield tmp_path / "results"
+    results._facts.cache_clear()
+
+
+def test_every_image_lesson_ships_a_generator_and_a_recording_of_bounded_size():
+    assert {name for name, facts in FACTS.items() if facts["sha256"]} == set(results.GENERATORS)
+    files = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
+    assert set(files) == {"results.json"} | {
+        f"{name}.{end}" for name in results.GENERATORS for end in ("weights.npz", "recording.webp")
+    }
+    assert sum(size for name, size in files.items() if name.endswith("npz")) <= 20e6
+    assert max(size for name, size in files.items() if name.endswith("webp")) <= 1e6
+
+
+def test_checksums_in_the_readme_are_those_of_the_files():
+    readme = (FOLDER.parent / "README.md").read_text()
+    for name in results.GENERATORS:
+        facts = FACTS[name]
+        for end, expected in facts["sha256"].items():
+            assert hashlib.sha256((FOLDER / f"{name}.{end}").read_bytes()).hexdigest() == expected
+        assert name in readme
+
+
+@pytest.mark.parametrize("name", results.GENERATORS)
+def test_a_shipped_generator_draws_images_in_range_that_differ(name):
+    generator = results.load_generator(name)
+    images = results.draw(generator, 40, seed=0)
+    assert images.shape == (40, *((28, 28, 1) if "digits" in name else (32, 32, 3))) and images.dtype == np.float32
+    assert np.abs(images).max() <= 1.0 and images.std(axis=0).mean() > 0.1
+    assert np.array_equal(images, results.draw(generator, 40, seed=0))
+    assert not np.allclose(images, results.draw(generator, 40, seed=1))
+
+
+@pytest.mark.parametrize("name", ["03_digits", "04_frogs"])
+def test_the_shipped_generator_has_the_quality_that_the_ladder_states(name):
+    ladder = json.loads((FOLDER.parents[1] / "benchmarks" / "quality_ladder.json").read_text())
+    (stated,) = [record for record in ladder if record["name"] == name and record.get("seed") == 0]
+    dataset = "digits" if "digits" in name else "frogs"
+    num_images = {"digits": 2_000, "frogs": 1_000}[dataset]
+    scores = features.evaluate(results.draw(results.load_generator(name), num_images), dataset)
+    for score in ("kernel_distance", "precision", "recall"):
+        # float16 weights, and batch normalisation rounds differently on another backend
+        assert scores[score] == pytest.approx(stated["scores"][score], rel=0.02, abs=0.002), score
+
+
+@pytest.mark.parametrize("name", results.GENERATORS)
+def test_a_recording_ends_with_what_the_shipped_generator_draws(name):
+    steps, samples, kernel_distances = results.load_recording(name)
+    assert 30 <= len(steps) == len(samples) == len(kernel_distances) <= 60
+    assert steps[0] == 0 and steps == sorted(set(steps))
+    assert samples.dtype == np.float32 and np.abs(samples).max() <= 1.0
+    drawn = results.draw(results.load_generator(name), samples.shape[1], seed=1)
+    assert np.abs(samples[-1] - drawn).mean() < 0.05  # the recording is compressed, the weights are float16
+    assert np.abs(samples[0] - drawn).mean() > 0.2
+    assert kernel_distances[-1] < 0.7 * kernel_distances[0]
+
+
+@pytest.mark.parametrize("name", DISCRIMINATED)
+def test_the_band_is_the_prediction_interval_of_the_stored_runs(name):
+    ladder = json.loads((FOLDER.parents[1] / "benchmarks" / "quality_ladder.json").read_text())
+    runs = [record for record in ladder if record["name"] == name]
+    band = results.load_band(name)
+    assert bool(band) == (len(runs) >= 5)
+    for label, key in (("d_real", "d_real"), ("kernel_distance", "kernel_distances")) if band else ():
+        last = np.array([run["moments"][key][-1] for run in runs])
+        low, high = stats.t.interval(0.95, len(runs) - 1, last.mean(), last.std(ddof=1) * np.sqrt(1 + 1 / len(runs)))
+        assert [band[label][1][-1], band[label][2][-1]] == pytest.approx([low, high], abs=1e-3)
+
+
+def test_a_prediction_interval_of_five_runs_holds_about_95_percent_of_a_sixth():
+    sys.path.insert(0, str(FOLDER.parents[1] / "benchmarks"))
+    from quality_ladder import CURVES, make_band
+
+    rng, inside = np.random.default_rng(0), []
+    for _ in range(400):
+        values = rng.normal(size=6)
+        runs = [{"moments": {"steps": [0, 1], **{key: [None, v] for key in CURVES}, "kernel_distances": [v, v]}} for v in values]
+        _, low, high = make_band(runs[:5])["d_real"]
+        inside.append(low[0] <= values[5] <= high[0])
+    assert 0.92 < np.mean(inside) < 0.98
+    assert make_band(runs[:4]) == {}
+
+
+def test_a_recording_is_shown_as_two_figures_and_a_slider(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda output, **options: shown.append(output))
+    results.show_recording("04_frogs", "Frogs through training")
+    rows, curve, slider = shown
+    assert isinstance(rows, plt.Figure) and rows.axes[0].get_title(loc="left") == "Frogs through training"
+    assert len(curve.axes[0].lines) == 1
+    assert "application/vnd.jupyter.widget-view+json" in slider and "slider" in slider["text/plain"]
+    assert not plt.get_fignums()
+
+
+def test_the_slider_changes_the_picture(monkeypatch):
+    import ipywidgets
+
+    shown, boxes = [], []
+    monkeypatch.setattr("IPython.display.display", lambda output, **options: shown.append(output))
+    original = ipywidgets.VBox
+    monkeypatch.setattr(ipywidgets, "VBox", lambda children: boxes.append(original(children)) or boxes[-1])
+    results.show_recording("03_digits")
+    slider, words, picture = boxes[0].children
+    steps, samples, _ = results.load_recording("03_digits")
+    last, last_words = picture.value, words.value
+    assert last_words.startswith(f"{steps[-1]:,} updates")
+    slider.value = 0
+    assert words.value.startswith("0 updates") and picture.value != last
+    slider.value = len(steps) - 1
+    assert picture.value == last and words.value == last_words
+
+
+@pytest.mark.parametrize("end", ["weights.npz", "recording.webp"])
+def test_a_damaged_or_missing_file_is_named(copy, end):
+    load = results.load_generator if end == "weights.npz" else results.load_recording
+    path = copy / f"04_frogs.{end}"
+    content = path.read_bytes()
+    path.write_bytes(content[:-7] + b"garbage")
+    with pytest.raises(ValueError, match=f"04_frogs.{end} is damaged.*Expected.*git checkout"):
+        load("04_frogs")
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=f"04_frogs.{end} is missing.*git checkout"):
+        load("04_frogs")
+
+
+def test_the_newcomers_command_prints_the_installation_and_draws_frogs_and_digits(tmp_path):
+    command = [sys.executable, "-m", "gan_utils", str(tmp_path / "picture.png")]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=FOLDER.parents[1]).stdout
+    for word in ("Python", "Keras", "backend", "data", "64 digits and 64 frogs"):
+        assert word in printed
+    seconds = float(printed.rsplit("drawn in ", 1)[1].split()[0])
+    assert seconds < 20.0
+    with Image.open(tmp_path / "picture.png") as picture:
+        pixels = np.asarray(picture.convert("RGB"), float)
+    height, width = pixels.shape[:2]
+    assert height > 200 and width > 2 * height - 50
+    colours = [np.abs(half[..., 0] - half[..., 2]).mean() for half in (pixels[:, : width // 2], pixels[:, width // 2 :])]
+    assert colours[0] < 1.0 < 5.0 < colours[1]  # digits are grey, frogs are not
+    assert __main__.__doc__
