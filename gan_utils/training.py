@@ -224,9 +224,9 @@ class GAN(keras.Model):
 
         network = self.discriminator
         variables = network.trainable_variables
-        value, outputs, gradients = autodiff.value_and_gradients(lambda: self._judge(network, real_images, fake_images), variables)
+        value, logits, gradients = autodiff.value_and_gradients(lambda: self._judge(network, real_images, fake_images), variables)
         self.discriminator_optimizer.apply(gradients, variables)
-        return self._discriminator_logs(value, outputs, gradients)
+        return self._discriminator_logs(value, logits, gradients)
 
     def _judge(self, discriminator, real_images, fake_images):
         """D's loss with its penalty, and the logits `(real, fake)`."""
@@ -615,14 +615,14 @@ def _check_networks(generator, discriminator):
         checks.require(fits, passed, "It must have one input and one output.", "Start it with keras.Input(shape).")
     latents_in, images_out = generator.input_shape, generator.output_shape[1:]
     images_in, logits_out = discriminator.input_shape[1:], discriminator.output_shape
-    first, second = f"The generator {generator.name!r}", f"The discriminator {discriminator.name!r}"
-    passed = f"{first} takes inputs of shape {latents_in}."
+    g, d = f"The generator {generator.name!r}", f"The discriminator {discriminator.name!r}"
+    passed = f"{g} takes inputs of shape {latents_in}."
     remedy = "Start it with keras.Input((latent_dim,))."
     checks.require(len(latents_in) == 2, passed, "It must take latents (batch, latent_dim).", remedy)
-    passed = f"{first} makes {images_out}, the discriminator {discriminator.name!r} takes {images_in}."
+    passed = f"{g} makes {images_out}, the discriminator {discriminator.name!r} takes {images_in}."
     remedy = "Build both for the same image size and channels."
     checks.require(images_out == images_in, passed, "Both must be one shape.", remedy)
-    passed = f"{second} gives outputs of shape {logits_out}."
+    passed = f"{d} gives outputs of shape {logits_out}."
     remedy = "End it with Flatten() and Dense(1)."
     checks.require(logits_out[1:] == (1,), passed, "It must give one logit an image, (batch, 1).", remedy)
     last = discriminator
@@ -630,7 +630,7 @@ def _check_networks(generator, discriminator):
         last = last.layers[-1]
     fits = getattr(last, "activation", None) is not keras.activations.sigmoid
     expected = "The losses of gan_utils take logits, which have no bounds; a sigmoid before them would be applied twice."
-    checks.require(fits, f"{second} ends with a sigmoid.", expected, "Remove the activation of its last layer.")
+    checks.require(fits, f"{d} ends with a sigmoid.", expected, "Remove the activation of its last layer.")
 
 
 def _check_split(size, steps, devices):
