@@ -258,7 +258,7 @@ def _check_result(result, num_scalars=0):
     fits = isinstance(scalars, (tuple, list)) and len(scalars) == max(num_scalars, 1)
     if not fits or not all(checks.is_tensor(scalar) and not tuple(scalar.shape) for scalar in scalars):
         passed = f"The function to differentiate returned {checks.describe(result)}."
-        expected = "It must return a scalar tensor, with aux in value_and_gradients(), one for each list in joint_gradients()."
+        expected = "It must be a scalar tensor: (scalar, aux) in value_and_gradients(), one for each list in joint_gradients()."
         remedy = "Take the mean or the sum of what it computes, and return (scalar, None) or ((d_loss, g_loss), None)."
         raise checks.error(passed, expected, remedy)
     return scalars, aux
