@@ -74,7 +74,7 @@ def value_and_gradients(function, variables):
 
     Taught in: `03_vanilla_gan`.
     """
-    values = _read("value_and_gradients()", variables)
+    values = _read("value_and_gradients()", "variables", variables)
     (value,), aux, (gradients,) = _differentiate(lambda _: _check_result(function()), [values], variables)
     return value, aux, _shares(gradients)
 
@@ -98,7 +98,7 @@ def joint_gradients(function, *variable_lists):
 
     Taught in: `03_vanilla_gan`.
     """
-    lists = [_read("joint_gradients()", variables) for variables in variable_lists]
+    lists = [_read("joint_gradients()", "variable_lists", variables) for variables in variable_lists]
     variables = [variable for part in variable_lists for variable in part]
     scalars, aux, gradients = _differentiate(lambda _: _check_result(function(), len(lists)), lists, variables)
     return scalars, aux, [_shares(part) for part in gradients]
@@ -246,9 +246,9 @@ def _total(outputs):
     return keras.ops.sum(TENSOR("The function to differentiate", "outputs", outputs))
 
 
-def _read(caller, variables):
+def _read(caller, name, variables):
     """What variables hold, once they are known to be a list of variables."""
-    return [VARIABLE(caller, "variables", variable).value for variable in LIST(caller, "variables", variables)]
+    return [VARIABLE(caller, name, variable).value for variable in LIST(caller, name, variables)]
 
 
 def _check_result(result, num_scalars=0):
