@@ -74,13 +74,9 @@ def value_and_gradients(function, variables):
 
     Taught in: `03_vanilla_gan`.
     """
-    values = [VARIABLE("value_and_gradients()", "variables", variable).value for variable in variables]
-    if BACKEND == "tensorflow":
-        with tf.GradientTape() as tape:
-            value, aux = _check_result(function())
-        return value, aux, _shares(tape.gradient(value, values, unconnected_gradients=tf.UnconnectedGradients.ZERO))
-    (value, aux), gradients = _jax_differentiate(lambda _: _check_result(function()), values, variables)
-    return value, aux, gradients
+    values = _read("value_and_gradients()", "variables", variables)
+    (value,), aux, (gradients,) = _differentiate(lambda _: _check_result(function()), [values], variables)
+    return value, aux, _shares(gradients)
 
 
 @checks.arguments(function=checks.FUNCTION)
@@ -102,25 +98,10 @@ def joint_gradients(function, *variable_lists):
 
     Taught in: `03_vanilla_gan`.
     """
-    name = "joint_gradients()"
-    for variables in variable_lists:
-        LIST(name, "variable_lists", variables)
-    lists = [[VARIABLE(name, "variable_lists", variable).value for variable in part] for part in variable_lists]
-    if BACKEND == "tensorflow":
-        with tf.GradientTape(persistent=True) as tape:
-            scalars, aux = _check_results(function(), len(lists))
-        zero = tf.UnconnectedGradients.ZERO
-        gradients = [tape.gradient(scalar, values, unconnected_gradients=zero) for scalar, values in zip(scalars, lists)]
-        return scalars, aux, [_shares(part) for part in gradients]
-
-    def pull(pure, argument):
-        scalars, pullback, aux = jax.vjp(pure, argument, has_aux=True)
-        units = jax.numpy.eye(len(scalars), dtype=scalars[0].dtype)
-        return (scalars, aux), [pullback(type(scalars)(unit))[0][i] for i, unit in enumerate(units)]
-
-    variables = [variable for variables in variable_lists for variable in variables]
-    (scalars, aux), gradients = _jax_differentiate(lambda _: _check_results(function(), len(lists)), lists, variables, pull)
-    return scalars, aux, gradients
+    lists = [_read("joint_gradients()", "variable_lists", variables) for variables in variable_lists]
+    variables = [variable for part in variable_lists for variable in part]
+    scalars, aux, gradients = _differentiate(lambda _: _check_result(function(), len(lists)), lists, variables)
+    return scalars, aux, [_shares(part) for part in gradients]
 
 
 @checks.arguments(function=checks.FUNCTION, inputs=checks.array("batch, ...", floats=True, tensor=True))
@@ -140,14 +121,8 @@ def input_gradients(function, inputs):
 
     Taught in: `07_wgan`.
     """
-    if BACKEND == "tensorflow":
-        inputs = tf.convert_to_tensor(inputs)
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            total = _total(function(inputs))
-        return tape.gradient(total, inputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-
-    return _jax_differentiate(lambda x: (_total(function(x)), None), inputs)[1]
+    _, _, gradients = _differentiate(lambda lists: ([_total(function(lists[0][0]))], None), [[inputs]])
+    return gradients[0][0]
 
 
 @checks.arguments(function=checks.FUNCTION, values=LIST)
@@ -168,14 +143,8 @@ def gradients_at(function, values):
     Taught in: `06_training_failures`.
     """
     values = [TENSOR("gradients_at()", "values", value) for value in values]
-    if BACKEND == "tensorflow":
-        with tf.GradientTape() as tape:
-            values = [tf.convert_to_tensor(value) for value in values]  # of a variable: what it holds now
-            tape.watch(values)
-            value, _ = _check_result((function(values), None))
-        return value, _shares(tape.gradient(value, values, unconnected_gradients=tf.UnconnectedGradients.ZERO))
-    (value, _), gradients = _jax_differentiate(lambda v: _check_result((function(v), None)), values)
-    return value, gradients
+    (value,), _, (gradients,) = _differentiate(lambda lists: _check_result((function(lists[0]), None)), [values])
+    return value, _shares(gradients)
 
 
 @checks.arguments(model=MODEL, step=checks.FUNCTION)
@@ -193,12 +162,8 @@ def run_train_step(model, step, *args):
     if BACKEND == "tensorflow":
         return step(*args)
     state, data = args
-    groups = (
-        model.trainable_variables,
-        model.non_trainable_variables,
-        model.optimizer.variables,
-        model.metrics_variables,
-    )
+    groups = [model.trainable_variables, model.non_trainable_variables]
+    groups += [model.optimizer.variables, model.metrics_variables]
     mapping = [pair for group, values in zip(groups, state) for pair in zip(group, values)]
     with keras.StatelessScope(mapping) as scope:
         logs = step(data)
@@ -281,24 +246,22 @@ def _total(outputs):
     return keras.ops.sum(TENSOR("The function to differentiate", "outputs", outputs))
 
 
-def _check_results(result, num_scalars):
-    scalars = result[0] if isinstance(result, (tuple, list)) and len(result) == 2 else None
-    if not isinstance(scalars, (tuple, list)) or len(scalars) != num_scalars:
-        passed = f"The function to differentiate returned {checks.describe(result)}."
-        expected = f"It must return a pair (scalars, aux) with one scalar for each of the {num_scalars} lists of variables."
-        raise checks.error(passed, expected, "Return for example ((d_loss, g_loss), None).")
-    for scalar in scalars:
-        _check_result((scalar, None))
-    return result
+def _read(caller, name, variables):
+    """What variables hold, once they are known to be a list of variables."""
+    return [VARIABLE(caller, name, variable).value for variable in LIST(caller, name, variables)]
 
 
-def _check_result(result):
-    value = result[0] if isinstance(result, (tuple, list)) and len(result) == 2 else None
-    if not checks.is_tensor(value) or tuple(value.shape):
+def _check_result(result, num_scalars=0):
+    """`(scalars, aux)` of what a function returned: `((scalar, ...), aux)`, or `(scalar, aux)` where `num_scalars` is 0."""
+    scalars, aux = result if isinstance(result, (tuple, list)) and len(result) == 2 else ((), None)
+    scalars = scalars if num_scalars else [scalars]
+    fits = isinstance(scalars, (tuple, list)) and len(scalars) == max(num_scalars, 1)
+    if not fits or not all(checks.is_tensor(scalar) and not tuple(scalar.shape) for scalar in scalars):
         passed = f"The function to differentiate returned {checks.describe(result)}."
-        expected = "It must return a scalar tensor, in value_and_gradients() as the first of a pair (scalar, aux)."
-        raise checks.error(passed, expected, "Take the mean or the sum of what it computes, and None for aux.")
-    return result
+        expected = "It must be a scalar tensor: (scalar, aux) in value_and_gradients(), one for each list in joint_gradients()."
+        remedy = "Take the mean or the sum of what it computes, and return (scalar, None) or ((d_loss, g_loss), None)."
+        raise checks.error(passed, expected, remedy)
+    return scalars, aux
 
 
 def _replica_context():
@@ -331,21 +294,30 @@ class _NestedScope(keras.StatelessScope):
         self.updates[id(update[0])] = update
 
 
-def _jax_gradient(pure, argument):
-    return jax.value_and_grad(pure, has_aux=True)(argument)
+def _differentiate(function, lists, variables=()):
+    """`(scalars, aux, gradients)` of `function(lists) -> (scalars, aux)`: scalar i belongs to list i.
 
-
-def _jax_differentiate(function, argument, variables=(), differentiate=_jax_gradient):
-    """`((value, aux), gradients)` of `function(argument)`; what it wrote into variables is written again outside."""
+    The lists hold the values of `variables`, or, if there are none, tensors.
+    """
+    if BACKEND == "tensorflow":
+        with tf.GradientTape(persistent=True) as tape:
+            if not variables:
+                lists = [[tf.convert_to_tensor(value) for value in part] for part in lists]  # of a variable: what it holds now
+                tape.watch(lists)
+            scalars, aux = function(lists)
+        zero = tf.UnconnectedGradients.ZERO
+        return scalars, aux, [tape.gradient(*pair, unconnected_gradients=zero) for pair in zip(scalars, lists)]
     written = []
 
-    def pure(argument):
-        with _NestedScope(list(zip(variables, jax.tree.leaves(argument))) if variables else []) as scope:
-            value, aux = function(argument)
+    def pure(lists):
+        with _NestedScope(list(zip(variables, jax.tree.leaves(lists)))) as scope:
+            scalars, aux = function(lists)
         written[:] = [variable for variable, _ in scope.updates.values()]
-        return value, (aux, [new_value for _, new_value in scope.updates.values()])
+        return list(scalars), (aux, [new_value for _, new_value in scope.updates.values()])
 
-    (value, (aux, new_values)), gradients = differentiate(pure, argument)
+    scalars, pullback, (aux, new_values) = jax.vjp(pure, lists, has_aux=True)
+    # What was written into variables is written again outside.
     for variable, new_value in zip(written, new_values):
         variable.assign(new_value)
-    return (value, aux), gradients
+    units = [[jax.numpy.full_like(scalar, i == j) for j, scalar in enumerate(scalars)] for i in range(len(scalars))]
+    return scalars, aux, [pullback(unit)[0][i] for i, unit in enumerate(units)]

@@ -34,6 +34,12 @@ def error(passed, expected, remedy):
     return ValueError(f"{passed} {expected} {remedy}")
 
 
+def require(fits, passed, expected, remedy, kind=ValueError):
+    """Raise an exception of this kind with the three sentences of `error`, unless `fits`."""
+    if not fits:
+        raise kind(f"{passed} {expected} {remedy}")
+
+
 def arguments(**rules):
     """Decorator that applies a rule to each named argument before the function runs.
 

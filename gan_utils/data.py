@@ -3,6 +3,7 @@
 The loaders verify a SHA-256 checksum over the raw pixels, so that nobody trains on a damaged file.
 """
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -27,10 +28,9 @@ NUM_TRAIN_FROGS, FROG_LABEL, SHEET_COLUMNS = 5000, 6, 100
 def find_folder():
     """The folder of the bundled files: `GAN_UTILS_DATA` if set, else beside the package, else inside the installed package."""
     package = Path(__file__).resolve().parent
-    if "GAN_UTILS_DATA" in os.environ:
-        return Path(os.environ["GAN_UTILS_DATA"])
     beside = package.parent / "data"
-    return beside if (beside / "README.md").exists() else package / "bundled"
+    default = beside if (beside / "README.md").exists() else package / "bundled"
+    return Path(os.environ.get("GAN_UTILS_DATA", default))
 
 
 SPLIT = checks.choice(("train", "test"), "Use 'train' to train, 'test' to measure.")
@@ -150,19 +150,14 @@ def mixture_density_1d(x):
     return sum(w * np.exp(-0.5 * ((x - m) / s) ** 2) / (s * np.sqrt(2.0 * np.pi)) for w, m, s in parts)
 
 
-class _reading:
+@contextlib.contextmanager
+def _reading(path):
     """Turns any failure while a file is read into the message of a damaged file."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        if error is not None and isinstance(error, Exception):
-            passed = f"The data file {self.path.name} cannot be read ({kind.__name__})."
-            raise checks.error(passed, "It must be the file of the repository.", RESTORE) from error
+    try:
+        yield
+    except Exception as error:
+        passed = f"The data file {path.name} cannot be read ({type(error).__name__})."
+        raise checks.error(passed, "It must be the file of the repository.", RESTORE) from error
 
 
 def _read_sheet(path):
@@ -170,16 +165,14 @@ def _read_sheet(path):
 
     with _reading(path), Image.open(path) as sheet:
         pixels = np.asarray(sheet.convert("RGB"))
-        rows = pixels.shape[0] // 32
-        tiles = pixels.reshape(rows, 32, SHEET_COLUMNS, 32, 3).swapaxes(1, 2)
+        tiles = pixels.reshape(-1, 32, SHEET_COLUMNS, 32, 3).swapaxes(1, 2)
         return tiles.reshape(-1, 32, 32, 3)
 
 
 def _verify(array, name, path):
     found = hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
-    if found != SHA256[name]:
-        passed = f"{name} in {path.name} are damaged: their SHA-256 is {found}."
-        raise checks.error(passed, f"Expected is {SHA256[name]}.", RESTORE)
+    passed = f"{name} in {path.name} are damaged: their SHA-256 is {found}."
+    checks.require(found == SHA256[name], passed, f"Expected is {SHA256[name]}.", RESTORE)
 
 
 def _download(path, dataset):

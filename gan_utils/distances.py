@@ -59,10 +59,9 @@ def median_bandwidth(x, y):
     both = ops.concatenate([x, y])
     squared = ops.convert_to_numpy(_squared_distances(both, both))
     median = float(np.sqrt(np.median(squared[np.triu_indices(len(squared), k=1)])))
-    if median == 0.0:
-        passed = "median_bandwidth() received clouds in which most samples are equal: the median distance is 0."
-        remedy = "Give a bandwidth of your own, or look why the samples are copies."
-        raise checks.error(passed, "It expects samples that differ.", remedy)
+    passed = "median_bandwidth() received clouds in which most samples are equal: the median distance is 0."
+    remedy = "Give a bandwidth of your own, or look why the samples are copies."
+    checks.require(median != 0.0, passed, "It expects samples that differ.", remedy)
     return median
 
 

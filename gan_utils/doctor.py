@@ -162,9 +162,8 @@ def _find_wrong_scale(signs):
         if min(low, -high) < -1.0 - OVERSHOOT or (not fits and overshoots):
             return f"{ranges}: images must fill [-1, 1], the range of the generator's tanh."
     elif max(-fake_low, fake_high) <= 1.0 and signs.piled_up > 0.5 and signs.real_reach > BEYOND:
-        return (
-            f"{ranges}, {100 * signs.piled_up:.0f} % of the last ones near its edge: the generator's tanh cannot reach the data."
-        )
+        edge = f"{100 * signs.piled_up:.0f} % of the last ones near its edge"
+        return f"{ranges}, {edge}: the generator's tanh cannot reach the data."
 
 
 def _find_standstill(signs):
@@ -224,8 +223,7 @@ ILLNESSES = tuple(RULES)
 
 
 def _check(fits, found, expected, remedy):
-    if not fits:
-        raise checks.error(f"diagnose() received {found}.", f"It expects {expected}.", remedy)
+    checks.require(fits, f"diagnose() received {found}.", f"It expects {expected}.", remedy)
 
 
 def _check_logs(steps, logs):

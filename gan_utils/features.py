@@ -36,16 +36,12 @@ def load_classifier(name):
     """
     input_shape, widths, expected = CLASSIFIERS[name]
     path = data.find_folder() / f"{name}_classifier.weights.h5"
-    if not path.exists():
-        raise FileNotFoundError(
-            f"The bundled file {path.name} is missing in {path.parent.name}/. "
-            "The metrics expect the trained classifiers of the repository's data folder. "
-            "Get them again with: git checkout -- data"
-        )
+    passed = f"The bundled file {path.name} is missing in {path.parent.name}/."
+    needed = "The metrics expect the trained classifiers of the repository's data folder."
+    checks.require(path.exists(), passed, needed, data.RESTORE, FileNotFoundError)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != expected:
-        passed = f"The classifier {path.name} is damaged: its SHA-256 is {found}."
-        raise checks.error(passed, f"Expected is {expected}.", data.RESTORE)
+    passed = f"The classifier {path.name} is damaged: its SHA-256 is {found}."
+    checks.require(found == expected, passed, f"Expected is {expected}.", data.RESTORE)
     network = networks.build_classifier(input_shape, widths=widths)
     network.load_weights(path)
     return keras.Model(network.inputs[0], [network.layers[-2].output, network.outputs[0]], name=f"{name}_classifier")
@@ -146,9 +142,8 @@ def _check_images(caller, input_shape, images, smallest=1):
     remedy = "Use images.normalize() on uint8 pixels, np.clip(images, -1, 1) on a generator without tanh."
     rule = checks.array(checks.form(input_shape), smallest=smallest, floats=True, remedy=remedy)
     images = rule(caller, "images", images).astype("float32", copy=False)
-    if np.abs(images).max() > 1.0001:
-        passed = f"{caller} received images with values from {images.min():.4g} to {images.max():.4g}."
-        raise checks.error(passed, "It expects values that are finite and in [-1, 1].", remedy)
+    passed = f"{caller} received images with values from {images.min():.4g} to {images.max():.4g}."
+    checks.require(np.abs(images).max() <= 1.0001, passed, "It expects values that are finite and in [-1, 1].", remedy)
     return images
 
 
@@ -157,7 +152,6 @@ def _run(caller, network, images):
     images = _check_images(caller, network.input_shape, images)
     parts = []
     for i in range(0, len(images), 250):
-        outputs = network(images[i : i + 250], training=False)
-        outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        outputs = keras.tree.flatten(network(images[i : i + 250], training=False))
         parts.append([keras.ops.convert_to_numpy(output) for output in outputs])
     return [np.concatenate(output) for output in zip(*parts)]

@@ -24,10 +24,9 @@ def normalize(images):
     Taught in: `01_intuition`.
     """
     images = checks.as_numpy(images)
-    if images.dtype != np.uint8:
-        passed = f"normalize() received images of dtype {images.dtype}."
-        remedy = "If the images are floats already, scale them yourself so that black is -1 and white is 1."
-        raise checks.error(passed, "It expects uint8 pixel values in [0, 255].", remedy)
+    passed = f"normalize() received images of dtype {images.dtype}."
+    remedy = "If the images are floats already, scale them yourself so that black is -1 and white is 1."
+    checks.require(images.dtype == np.uint8, passed, "It expects uint8 pixel values in [0, 255].", remedy)
     return images.astype("float32") / 127.5 - 1.0
 
 
@@ -70,8 +69,7 @@ def check_range(images, caller):
         found, remedy = "images with NaN or infinite values", "Remove them, or look for a division by zero before this call."
     elif images.size and (images.min() < -1.0 or images.max() > 1.0):
         found = f"images with values from {images.min():.4g} to {images.max():.4g}"
-    if found:
-        raise checks.error(f"{caller} received {found}.", "It expects finite floats in [-1, 1].", remedy)
+    checks.require(not found, f"{caller} received {found}.", "It expects finite floats in [-1, 1].", remedy)
     return images
 
 
@@ -92,10 +90,10 @@ def make_grid(images, num_columns=None, *, padding=1):
         ValueError: if `images` has not four dimensions, is empty, or leaves [-1, 1], or if a number does not fit.
     """
     images = check_range(images, "make_grid()").astype("float32")
-    if images.ndim != 4 or not images.size or images.shape[-1] not in (1, 3, 4):
-        expected = "It expects (n, height, width, channels) with n at least 1 and 1, 3 or 4 channels."
-        remedy = "Add the missing axes with images[None] or images[..., None]."
-        raise checks.error(f"make_grid() received images of shape {images.shape}.", expected, remedy)
+    fits = images.ndim == 4 and images.size and images.shape[-1] in (1, 3, 4)
+    expected = "It expects (n, height, width, channels) with n at least 1 and 1, 3 or 4 channels."
+    remedy = "Add the missing axes with images[None] or images[..., None]."
+    checks.require(fits, f"make_grid() received images of shape {images.shape}.", expected, remedy)
     n, height, width, channels = images.shape
     columns = num_columns or int(np.ceil(np.sqrt(n)))
     rows = -(-n // columns)

@@ -57,12 +57,9 @@ def interpolate(start, end, num_points):
     start, end = start.astype("float64"), end.astype("float64")
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     cosine = np.dot(start, end) / (lengths[0] * lengths[1]) if min(lengths) > 0 else -1.0
-    if cosine < -1.0 + 1e-12:
-        passed, expected = (
-            "interpolate() received a zero vector or two opposite vectors.",
-            "It expects ends with one shortest arc.",
-        )
-        raise checks.error(passed, expected, "Draw one of the two ends again.")
+    passed = "interpolate() received a zero vector or two opposite vectors."
+    expected = "It expects ends with one shortest arc."
+    checks.require(cosine >= -1.0 + 1e-12, passed, expected, "Draw one of the two ends again.")
     angle = np.arccos(min(cosine, 1.0))
     t = np.linspace(0.0, 1.0, num_points)[:, None]
     if angle < 1e-6:  # the arc is a straight line to within rounding

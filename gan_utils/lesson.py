@@ -73,19 +73,20 @@ def announce_time(gan, images, *, batch_size, epochs):
 @checks.arguments(lesson_name=checks.TEXT, budget=BUDGET)
 def run_folder(lesson_name, budget):
     """Folder for what a lesson writes, `runs/<lesson>/<budget>` under the working directory; git ignores it."""
-    if not lesson_name.strip() or Path(lesson_name).name != lesson_name:
-        passed = f"run_folder() received lesson_name={lesson_name!r}."
-        raise checks.error(passed, "It must be the name of one folder.", "Write the lesson's name, '03_vanilla_gan'.")
+    fits = lesson_name.strip() and Path(lesson_name).name == lesson_name
+    passed = f"run_folder() received lesson_name={lesson_name!r}."
+    checks.require(fits, passed, "It must be the name of one folder.", "Write the lesson's name, '03_vanilla_gan'.")
     folder = Path("runs") / lesson_name / budget
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-ONE_BOOL = checks.rule(
-    lambda value: (array := checks.as_numpy(value)).dtype == bool and array.size == 1,
-    "True or False",
-    "Compare, or make one bool of an array with all() or any().",
-)
+def _is_one_bool(value):
+    array = checks.as_numpy(value)
+    return array.dtype == bool and array.size == 1
+
+
+ONE_BOOL = checks.rule(_is_one_bool, "True or False", "Compare, or make one bool of an array with all() or any().")
 
 
 @checks.arguments(claim=checks.TEXT, holds=ONE_BOOL)

@@ -32,8 +32,7 @@ def covered_modes(points, centers, *, radius):
     """
     distances, nearest = cKDTree(centers).query(points)
     good = distances <= radius
-    counts = np.bincount(nearest[good], minlength=len(centers))
-    return int((counts >= 0.2 * len(points) / len(centers)).sum()), float(good.mean())
+    return _count_covered(nearest, good, len(centers))
 
 
 @checks.arguments(probabilities=checks.array("n, num_classes", remedy=SOFTMAX), confidence=checks.number(0.0, 1.0))
@@ -57,13 +56,17 @@ def covered_classes(probabilities, *, confidence=0.9):
     Source: the count of Metz et al. 2016, arXiv:1611.02163, section 3.3, with a threshold as in `covered_modes`. Taught in:
     `06_training_failures`.
     """
-    if probabilities.min() < 0.0 or not np.allclose(probabilities.sum(axis=1), 1.0, atol=1e-3):
-        passed = f"covered_classes() received an array of shape {probabilities.shape} whose rows do not all add up to 1."
-        raise checks.error(passed, "It expects probabilities (n, num_classes), none below 0.", SOFTMAX)
-    n, num_classes = probabilities.shape
+    fits = probabilities.min() >= 0.0 and np.allclose(probabilities.sum(axis=1), 1.0, atol=1e-3)
+    passed = f"covered_classes() received an array of shape {probabilities.shape} whose rows do not all add up to 1."
+    checks.require(fits, passed, "It expects probabilities (n, num_classes), none below 0.", SOFTMAX)
     clear = probabilities.max(axis=1) >= confidence
-    counts = np.bincount(probabilities.argmax(axis=1)[clear], minlength=num_classes)
-    return int((counts >= 0.2 * n / num_classes).sum()), float(clear.mean())
+    return _count_covered(probabilities.argmax(axis=1), clear, probabilities.shape[1])
+
+
+def _count_covered(modes, good, num_modes):
+    """Modes with good samples for at least a fifth of their fair share, and the share of good samples."""
+    counts = np.bincount(modes[good], minlength=num_modes)
+    return int((counts >= 0.2 * len(good) / num_modes).sum()), float(good.mean())
 
 
 def frechet_distance(real_features, fake_features):
@@ -238,12 +241,10 @@ def _polynomial_mmd(x, y):
     return float(within - 2.0 * total(x, y) / (n * m))
 
 
-def _share_inside(points, region, num_neighbors):
+def _share_inside(points, region, k):
     """Share of points inside the union of balls around `region` that reach to the k-th nearest other sample."""
     # The nearest sample of the region to itself is itself: index k counts k others.
-    radii = np.concatenate(
-        [np.partition(_squared_distances(part, region), num_neighbors, axis=1)[:, num_neighbors] for part in _parts(region)]
-    )
+    radii = np.concatenate([np.partition(_squared_distances(part, region), k, axis=1)[:, k] for part in _parts(region)])
     # Rounding must not push a copy out of a ball of radius 0.
     radii = radii + 1e-9 * np.mean(np.sum(region * region, axis=1))
     return float(np.mean(np.concatenate([(_squared_distances(part, region) <= radii).any(axis=1) for part in _parts(points)])))

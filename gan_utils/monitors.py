@@ -167,16 +167,19 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(self, folder, recorder=None, *, every=1):
         super().__init__()
         self.folder, self.every = Path(folder), every
-        self.recorders = list(recorder) if isinstance(recorder, (list, tuple)) else [recorder] * (recorder is not None)
-        for one in self.recorders:
-            RECORDER("Checkpoint()", "recorder", one)
+        recorders = list(recorder) if isinstance(recorder, (list, tuple)) else [recorder] * (recorder is not None)
+        self.recorders = [RECORDER("Checkpoint()", "recorder", one) for one in recorders]
 
     def on_train_begin(self, logs=None):
-        if autodiff.place_among_hosts()[1] > 1:
-            passed, expected = "Checkpoint received a fit() on several hosts.", "It saves runs of one host."
-            raise checks.error(passed, expected, "Leave it out, or save the weights at the end.")
+        passed, expected = "Checkpoint received a fit() on several hosts.", "It saves runs of one host."
+        remedy = "Leave it out, or save the weights at the end."
+        checks.require(autodiff.place_among_hosts()[1] == 1, passed, expected, remedy)
+        steps, batches = self.params["steps"], self.model.batches
+        num_batches = len(batches) if batches else steps
+        passed = f"Checkpoint received a fit() with steps_per_epoch={steps} of {num_batches} batches."
+        expected = "An epoch that is cut short leaves batches for the next one, whose order a resumed run cannot know."
+        checks.require(steps == num_batches, passed, expected, "Leave steps_per_epoch out, or give fit() fewer images.")
         self.epochs, self.history, self.marks = [], {}, self._fingerprint()
-        self._check_steps()
         with self._writing():
             pass  # a folder that cannot be written is found before the first update
         found, refused = self._find()
@@ -201,12 +204,9 @@ class Checkpoint(keras.callbacks.Callback):
                 return (path, state, arrays), refused
             print(f"Refused {path}: {problem or 'it belongs to another run; ' + differences}.")
             refused, foreign = [*refused, path], foreign or differences
-        if foreign:
-            passed = f"{self.folder} holds checkpoints of another run ({foreign})."
-            expected = (
-                "A run goes on only with the networks, settings and data it began with, and a new one would overwrite the other."
-            )
-            raise checks.error(passed, expected, "Choose another folder for this run, or delete this one.")
+        passed = f"{self.folder} holds checkpoints of another run ({foreign})."
+        expected = "A run goes on only with the networks, settings and data it began with, and another would overwrite it."
+        checks.require(not foreign, passed, expected, "Choose another folder for this run, or delete this one.")
         return None, refused
 
     def on_epoch_end(self, epoch, logs=None):
@@ -228,10 +228,9 @@ class Checkpoint(keras.callbacks.Callback):
         arrays = {f"seed/{i}": ops.convert_to_numpy(variable) for i, variable in enumerate(self._seed_states())}
         for i, recorder in enumerate(self.recorders):
             arrays |= {f"recorder_{i}/{name}": values for name, values in recorder.state().items()}
-        state = {"epoch": epoch, "epochs": self.epochs, "history": self.history, "marks": self.marks}
+        state = {"epoch": epoch, "epochs": self.epochs, "history": self.history, "marks": self.marks, "versions": VERSIONS}
         state["updates"] = int(ops.convert_to_numpy(self.model.generator_optimizer.iterations))
         state["order_seed"] = self.model.batches.seed if self.model.batches else None
-        state["versions"] = VERSIONS
         with self._writing() as temporary:
             weights = _MemoryFile()
             self.model.save_weights(weights)
@@ -304,31 +303,23 @@ class Checkpoint(keras.callbacks.Callback):
         """What must be the same in the run that goes on, as a mapping from words to text."""
         gan = self.model
         marks = {"backend": autodiff.BACKEND, "steps in an epoch": self.params["steps"], "recorders": len(self.recorders)}
-        for name in ("seed", "order", "discriminator_steps", "unrolled_steps", "log_gradients", "steps_per_execution"):
-            marks[name] = getattr(gan, name)
-        for name in ("discriminator_loss", "generator_loss", "penalty"):
-            marks[name] = _name_function(getattr(gan, name))
+        names = ["seed", "order", "discriminator_steps", "unrolled_steps", "log_gradients", "steps_per_execution"]
+        names += ["discriminator_loss", "generator_loss", "penalty"]
+        marks |= {name: getattr(gan, name) for name in names}
         if gan.batches:
             x = gan.batches.images
             marks |= {"batch_size": gan.batches.size // gan.discriminator_steps, "images": x.shape, "checksum": _checksum(x)}
         for i, recorder in enumerate(self.recorders):
             latents = _checksum(ops.convert_to_numpy(recorder.latents))
             marks |= {f"latents of recorder {i}": latents, f"every of recorder {i}": recorder.every}
-        for network, optimizer in ((gan.generator, gan.generator_optimizer), (gan.discriminator, gan.discriminator_optimizer)):
-            owner = "generator" if network is gan.generator else "discriminator"
-            marks |= _settings(optimizer, f"{owner}'s optimizer", gan.optimizer_settings[owner])
-            for i, layer in enumerate(network._flatten_layers(include_self=False)):
-                marks |= _settings(layer, f"{owner}'s layer {i}")
+        for owner, network in (("generator", gan.generator), ("discriminator", gan.discriminator)):
+            parts = {"optimizer": gan.optimizer_settings[owner]}
+            parts |= {f"layer {i}": _settings(layer) for i, layer in enumerate(network._flatten_layers(include_self=False))}
+            for part, settings in parts.items():
+                marks |= {f"{owner}'s {part}, {name}": value for name, value in settings.items() if name not in ("name", "seed")}
             # Names like `dense_3` count the layers built in this session: only the last part of a path says something.
             marks[f"{owner}'s weights"] = [(v.name, str(v.dtype), v.shape) for v in network.weights]
         return {name: _tell(value) for name, value in marks.items()}
-
-    def _check_steps(self):
-        batches, steps = self.model.batches, self.params["steps"]
-        if batches and steps != len(batches):
-            passed = f"Checkpoint received a fit() with steps_per_epoch={steps} of {len(batches)} batches."
-            expected = "An epoch that is cut short leaves batches for the next one, whose order a resumed run cannot know."
-            raise checks.error(passed, expected, "Leave steps_per_epoch out, or give fit() fewer images.")
 
 
 class _MemoryFile(io.BytesIO):
@@ -369,26 +360,21 @@ def _sync(path):
             os.close(handle)
 
 
-def _settings(owner, title, config=None):
-    """Class and configuration of a layer or an optimizer, without its name and its seed."""
-    settings = {f"{title}, class": type(owner).__name__}
-    if getattr(owner, "_layers", None):
-        return settings  # its configuration repeats that of the layers inside, with their names
-    with contextlib.suppress(NotImplementedError):  # a class of your own may have none
-        config = owner.get_config() if config is None else config
-        settings |= {f"{title}, {name}": value for name, value in config.items() if name not in ("name", "seed")}
-    return settings
-
-
-def _name_function(function):
-    """Name of a function, with the arguments that `functools.partial` gave it."""
-    if isinstance(function, functools.partial):
-        return f"{_name_function(function.func)} with {_tell(function.args)} {_tell(function.keywords)}"
-    return "none" if function is None else getattr(function, "__qualname__", type(function).__name__)
+def _settings(layer):
+    """Class and configuration of a layer."""
+    config = {}
+    if not layer._layers:  # else it repeats those of the layers inside, with their names
+        with contextlib.suppress(NotImplementedError):  # a class of your own may have none
+            config = layer.get_config()
+    return {"class": type(layer).__name__, **config}
 
 
 def _tell(value):
-    """A setting as text that is the same in each process."""
+    """A setting as text that is the same in each process: a function by its name and what `functools.partial` gave it."""
+    if isinstance(value, functools.partial):
+        return f"{_tell(value.func)} with {_tell(value.args)} {_tell(value.keywords)}"
+    if callable(value):
+        return getattr(value, "__qualname__", type(value).__name__)
     if isinstance(value, float):
         return f"{value:.7g}"
     return json.dumps(value, default=lambda v: type(v).__name__) if isinstance(value, (dict, list, tuple)) else str(value)

@@ -21,11 +21,8 @@ def _is_activation(value):
         return False
 
 
-ACTIVATION = checks.rule(
-    _is_activation,
-    "an activation that Keras knows, or None",
-    "Use 'tanh' for images in [-1, 1], None for points.",
-)
+TANH = "Use 'tanh' for images in [-1, 1], None for points."
+ACTIVATION = checks.rule(_is_activation, "an activation that Keras knows, or None", TANH)
 
 
 @checks.arguments(latent_dim=SIZE, output_shape=SHAPE, units=SIZES, activation=ACTIVATION)
@@ -104,19 +101,8 @@ def build_frog_generator(latent_dim=32, *, base_filters=32):
 
     Taught in: `04_frog_dcgan`.
     """
-    model = keras.Sequential([keras.Input((latent_dim,))], name="generator")
-    model.add(layers.Dense(4 * 4 * 4 * base_filters, kernel_initializer=_small_normal()))
-    model.add(layers.Reshape((4, 4, 4 * base_filters)))
-    for filters in (2 * base_filters, base_filters, 3):
-        model.add(layers.BatchNormalization())
-        model.add(layers.LeakyReLU(negative_slope=0.2))
-        activation = "tanh" if filters == 3 else None
-        model.add(
-            layers.Conv2DTranspose(
-                filters, 4, strides=2, padding="same", activation=activation, kernel_initializer=_small_normal()
-            )
-        )
-    return model
+    filters = (4 * base_filters, 2 * base_filters, base_filters)
+    return _grow(latent_dim, (4, 4), filters, 3, lambda: layers.LeakyReLU(negative_slope=0.2))
 
 
 @checks.arguments(base_filters=SIZE, dropout=DROPOUT, batch_norm=checks.FLAG)
@@ -138,13 +124,7 @@ def build_frog_discriminator(*, base_filters=32, dropout=0.2, batch_norm=True):
 
     Taught in: `04_frog_dcgan`.
     """
-    model = keras.Sequential([keras.Input((32, 32, 3))], name="discriminator")
-    for filters in (base_filters, 2 * base_filters, 4 * base_filters):
-        model.add(layers.Conv2D(filters, 4, strides=2, padding="same", kernel_initializer=_small_normal()))
-        if batch_norm and filters != base_filters:
-            model.add(layers.BatchNormalization())
-        model.add(layers.LeakyReLU(negative_slope=0.2))
-    model.add(layers.Flatten())
+    model = _shrink((32, 32, 3), (base_filters, 2 * base_filters, 4 * base_filters), batch_norm=batch_norm)
     if dropout:
         model.add(layers.Dropout(dropout))
     model.add(layers.Dense(1))
@@ -175,27 +155,9 @@ def build_dcgan_generator(latent_dim=100, image_shape=(32, 32, 3), *, base_filte
     """
     height, width, num_stages = _halve("build_dcgan_generator()", image_shape)
     filters = [base_filters * 2**stage for stage in reversed(range(num_stages))]
-    model = keras.Sequential([keras.Input((latent_dim,))], name="generator")
-    # The shift of a batch normalisation does the work of a bias.
-    model.add(layers.Dense(height * width * filters[0], use_bias=False, kernel_initializer=_small_normal()))
-    model.add(layers.Reshape((height, width, filters[0])))
-    for stage in range(num_stages):
-        last = stage == num_stages - 1
-        # The samples of a short run are drawn with moving means that must have followed: 0.9 instead of 0.99.
-        model.add(layers.BatchNormalization(momentum=0.9))
-        model.add(layers.ReLU())
-        model.add(
-            layers.Conv2DTranspose(
-                image_shape[-1] if last else filters[stage + 1],
-                4,
-                strides=2,
-                padding="same",
-                use_bias=last,
-                activation="tanh" if last else None,
-                kernel_initializer=_small_normal(),
-            )
-        )
-    return model
+    # The shift of a batch normalisation does the work of a bias. The samples of a short run are drawn with moving means that
+    # must have followed: momentum 0.9 instead of 0.99.
+    return _grow(latent_dim, (height, width), filters, image_shape[-1], layers.ReLU, momentum=0.9, use_bias=False)
 
 
 @checks.arguments(image_shape=SHAPE, base_filters=SIZE)
@@ -219,15 +181,37 @@ def build_dcgan_discriminator(image_shape=(32, 32, 3), *, base_filters=32):
     arXiv:1511.06434, section 3. Taught in: `05_dcgan_recipe`.
     """
     _, _, num_stages = _halve("build_dcgan_discriminator()", image_shape)
+    filters = [base_filters * 2**stage for stage in range(num_stages)]
+    model = _shrink(image_shape, filters, momentum=0.9, use_bias=False)
+    model.add(layers.Dense(1, kernel_initializer=_small_normal()))
+    return model
+
+
+def _grow(latent_dim, size, filters, channels, activate, *, momentum=0.99, use_bias=True):
+    """Generator: Dense to `filters[0]` small squares, transposed convolutions to the further numbers and to the channels."""
+    model = keras.Sequential([keras.Input((latent_dim,))], name="generator")
+    model.add(layers.Dense(math.prod(size) * filters[0], use_bias=use_bias, kernel_initializer=_small_normal()))
+    model.add(layers.Reshape((*size, filters[0])))
+    options = {"kernel_size": 4, "strides": 2, "padding": "same"}
+    for i, width in enumerate(filters):
+        if i > 0:
+            model.add(layers.Conv2DTranspose(width, **options, use_bias=use_bias, kernel_initializer=_small_normal()))
+        model.add(layers.BatchNormalization(momentum=momentum))
+        model.add(activate())
+    model.add(layers.Conv2DTranspose(channels, **options, activation="tanh", kernel_initializer=_small_normal()))
+    return model
+
+
+def _shrink(image_shape, filters, *, batch_norm=True, momentum=0.99, use_bias=True):
+    """Discriminator without its logit: convolutions, each but the first with batch normalisation, and Flatten."""
     model = keras.Sequential([keras.Input(image_shape)], name="discriminator")
-    for stage in range(num_stages):
-        filters = base_filters * 2**stage
-        model.add(layers.Conv2D(filters, 4, strides=2, padding="same", use_bias=stage == 0, kernel_initializer=_small_normal()))
-        if stage > 0:
-            model.add(layers.BatchNormalization(momentum=0.9))
+    for i, width in enumerate(filters):
+        bias = use_bias or i == 0
+        model.add(layers.Conv2D(width, 4, strides=2, padding="same", use_bias=bias, kernel_initializer=_small_normal()))
+        if batch_norm and i > 0:
+            model.add(layers.BatchNormalization(momentum=momentum))
         model.add(layers.LeakyReLU(negative_slope=0.2))
     model.add(layers.Flatten())
-    model.add(layers.Dense(1, kernel_initializer=_small_normal()))
     return model
 
 
@@ -236,10 +220,10 @@ def _halve(caller, image_shape):
     height, width, num_stages = *(*image_shape, 1, 1)[:2], 0
     while all(side % 2 == 0 and side >= 8 for side in (height, width)):
         height, width, num_stages = height // 2, width // 2, num_stages + 1
-    if len(image_shape) != 3 or num_stages < 2:
-        expected = "It expects (height, width, channels) whose sides are multiples of 4 and at least 16."
-        remedy = "Pad or resize the images, 30 pixels to 32 for example."
-        raise checks.error(f"{caller} received image_shape={tuple(image_shape)}.", expected, remedy)
+    fits = len(image_shape) == 3 and num_stages >= 2
+    expected = "It expects (height, width, channels) whose sides are multiples of 4 and at least 16."
+    remedy = "Pad or resize the images, 30 pixels to 32 for example."
+    checks.require(fits, f"{caller} received image_shape={tuple(image_shape)}.", expected, remedy)
     return height, width, num_stages
 
 
@@ -269,10 +253,10 @@ def build_classifier(input_shape, *, widths=(48, 96, 192), num_classes=10):
 
     Taught in: `08_measuring_gans`.
     """
-    if len(input_shape) != 3 or not widths or widths[0] < 2 or min(input_shape[:2]) < 2 ** len(widths):
-        passed = f"build_classifier() received input_shape={tuple(input_shape)} and widths={tuple(widths)}."
-        expected = "It expects (height, width, channels) that can be halved for each width, and a first width of at least 2."
-        raise checks.error(passed, expected, "Write for example build_classifier((28, 28, 1), widths=(16, 32, 64)).")
+    fits = len(input_shape) == 3 and widths and widths[0] >= 2 and min(input_shape[:2]) >= 2 ** len(widths)
+    passed = f"build_classifier() received input_shape={tuple(input_shape)} and widths={tuple(widths)}."
+    expected = "It expects (height, width, channels) that can be halved for each width, and a first width of at least 2."
+    checks.require(fits, passed, expected, "Write for example build_classifier((28, 28, 1), widths=(16, 32, 64)).")
     model = keras.Sequential([keras.Input(input_shape)], name="classifier")
 
     def convolve(filters, pool=False):

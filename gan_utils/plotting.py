@@ -228,9 +228,9 @@ def plot_samples_through_time(steps, samples, title="", *, num_moments=6, num_im
 
     Taught in: `03_vanilla_gan`.
     """
-    if not isinstance(samples, (list, tuple, np.ndarray)) or len(samples) != len(steps):
-        passed = f"plot_samples_through_time() received {len(steps)} steps and samples={checks.describe(samples)}."
-        raise checks.error(passed, "It must be one array of images a step.", "Pass recorder.sample_steps and recorder.samples.")
+    fits = isinstance(samples, (list, tuple, np.ndarray)) and len(samples) == len(steps)
+    passed = f"plot_samples_through_time() received {len(steps)} steps and samples={checks.describe(samples)}."
+    checks.require(fits, passed, "It must be one array of images a step.", "Pass recorder.sample_steps and recorder.samples.")
     samples = checks.arrays("plot_samples_through_time()", **{f"samples[{i}]": (x, MOMENT) for i, x in enumerate(samples)})
     chosen = np.unique(np.linspace(0, len(steps) - 1, min(num_moments, len(steps))).round().astype(int))
     rows = np.concatenate([samples[i][:num_images] for i in chosen])
@@ -240,9 +240,7 @@ def plot_samples_through_time(steps, samples, title="", *, num_moments=6, num_im
     ax.set_axis_on()
     pitch = samples[0].shape[1] + 1
     ax.set_yticks([pitch * (i + 0.5) for i in range(len(chosen))], [f"{steps[i]:,}" for i in chosen])
-    ax.set_xticks([])
-    ax.set_ylabel("updates")
+    ax.set(xticks=[], ylabel="updates")
     ax.tick_params(left=False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
     return ax

@@ -99,7 +99,8 @@ class GAN(keras.Model):
             ValueError: if an argument does not fit.
         """
         _check_compile(generator_optimizer, discriminator_optimizer, kwargs)
-        _check_unrolled_steps(unrolled_steps, discriminator_optimizer, order)
+        if unrolled_steps:
+            _check_unrolled_steps(unrolled_steps, discriminator_optimizer, order)
         self.discriminator_loss, self.generator_loss = losses.get(loss)
         # A Wasserstein critic gives scores, not probabilities: they are logged as they are.
         self.log_scores = loss == "wasserstein"
@@ -115,8 +116,8 @@ class GAN(keras.Model):
         self.discriminator_optimizer = discriminator_optimizer
         generator_optimizer.finalize_variable_values = lambda _: self._take_average(generator_optimizer)
         # As compiled: a callback may change a rate later. `monitors.Checkpoint` compares them.
-        self.optimizer_settings = {"generator": generator_optimizer.get_config()}
-        self.optimizer_settings["discriminator"] = discriminator_optimizer.get_config()
+        pair = {"generator": generator_optimizer, "discriminator": discriminator_optimizer}
+        self.optimizer_settings = {owner: {"class": type(o).__name__, **o.get_config()} for owner, o in pair.items()}
         self.guarded = False
 
     def _take_average(self, optimizer):
@@ -167,42 +168,28 @@ class GAN(keras.Model):
             KeyboardInterrupt: at the end of the running update, so that the model stays usable. A second interruption does not
                 wait.
         """
-        if not self.compiled:
-            raise ValueError(
-                "fit() was called before compile(). A GAN needs two optimizers first. "
-                "Call gan.compile(generator_optimizer, discriminator_optimizer)."
-            )
-        if y is not None:
-            raise ValueError(
-                "fit() received labels y. This GAN learns from images alone. Call fit(images, batch_size=...) without y."
-            )
+        remedy = "Call gan.compile(generator_optimizer, discriminator_optimizer)."
+        checks.require(self.compiled, "fit() was called before compile().", "A GAN needs two optimizers first.", remedy)
+        remedy = "Call fit(images, batch_size=...) without y."
+        checks.require(y is None, "fit() received labels y.", "This GAN learns from images alone.", remedy)
+        # For `monitors.Checkpoint`, which changes both when it resumes. What an interrupted run left there must not count.
+        self.batches, self._initial_epoch = None, kwargs.get("initial_epoch", 0)
         if isinstance(x, np.ndarray):
-            self._check_images(x, "fit()")
+            self._check_images(x)
             x = ShuffledBatches(x, 32 if batch_size is None else batch_size, self.discriminator_steps, seed=self.seed)
-            x.start(kwargs.get("initial_epoch", 0))
+            x.start(self._initial_epoch)
         first_batch = _first_batch(x)
-        if batch_size is not None and not isinstance(x, ShuffledBatches):
-            raise ValueError(
-                f"fit() received batch_size={batch_size} and a data set of type {type(x).__name__}. "
-                "A batch size goes with a NumPy array only. "
-                "Leave it out: the data set makes its own batches."
-            )
-        self._check_images(first_batch, "fit()")
-        if len(first_batch) % self.discriminator_steps:
-            raise ValueError(
-                f"fit() received batches of {len(first_batch)} images for {self.discriminator_steps} discriminator steps. "
-                "The batch is split between them, so its size must be a multiple. "
-                f"Use .batch({self.discriminator_steps * (len(first_batch) // self.discriminator_steps + 1)})."
-            )
-        _check_devices(len(first_batch) // self.discriminator_steps, autodiff.num_devices(self))
         if isinstance(x, ShuffledBatches):
             x.replicas, x.host, x.hosts = autodiff.num_replicas(self), *autodiff.place_among_hosts()
+            self.batches = x
+        passed = f"fit() received batch_size={batch_size} and a data set of type {type(x).__name__}."
+        remedy = "Leave it out: the data set makes its own batches."
+        checks.require(self.batches or batch_size is None, passed, "A batch size goes with a NumPy array only.", remedy)
+        self._check_images(first_batch)
+        _check_split(len(first_batch), self.discriminator_steps, autodiff.num_devices(self))
         if not self.guarded:
             self._guard_half_steps(first_batch[:8])
             self.guarded = True
-        # For `monitors.Checkpoint`, which changes both when it resumes. What an interrupted run left there must not count.
-        self.batches = x if isinstance(x, ShuffledBatches) else None
-        self._initial_epoch = kwargs.get("initial_epoch", 0)
         watch, callbacks = _Watch(), kwargs.pop("callbacks", None)
         kwargs["callbacks"] = [watch, *keras.tree.flatten(getattr(callbacks, "callbacks", callbacks) or [])]
         with watch:
@@ -235,17 +222,18 @@ class GAN(keras.Model):
         z = autodiff.draw_rows(self._draw_latents, ops.shape(real_images)[0])
         fake_images = ops.stop_gradient(_outputs(self.generator, z))
 
-        variables = self.discriminator.trainable_variables
-        value, outputs, gradients = autodiff.value_and_gradients(lambda: self._judge(real_images, fake_images), variables)
+        network = self.discriminator
+        variables = network.trainable_variables
+        value, logits, gradients = autodiff.value_and_gradients(lambda: self._judge(network, real_images, fake_images), variables)
         self.discriminator_optimizer.apply(gradients, variables)
-        return self._discriminator_logs(value, outputs, gradients)
+        return self._discriminator_logs(value, logits, gradients)
 
-    def _judge(self, real_images, fake_images):
+    def _judge(self, discriminator, real_images, fake_images):
         """D's loss with its penalty, and the logits `(real, fake)`."""
-        real_logits, fake_logits = (_outputs(self.discriminator, x) for x in (real_images, fake_images))
+        real_logits, fake_logits = (_outputs(discriminator, x) for x in (real_images, fake_images))
         value = self.discriminator_loss(real_logits, fake_logits)
         if self.penalty is not None:
-            value += self.penalty(self.discriminator, real_images, fake_images, seed=self.seed_generator)
+            value += self.penalty(discriminator, real_images, fake_images, seed=self.seed_generator)
         return value, (real_logits, fake_logits)
 
     def _discriminator_logs(self, value, outputs, gradients):
@@ -280,7 +268,7 @@ class GAN(keras.Model):
         z = autodiff.draw_rows(self._draw_latents, ops.shape(real_images)[0])
 
         def losses_of_both():
-            value, outputs = self._judge(real_images, _outputs(self.generator, z))
+            value, outputs = self._judge(self.discriminator, real_images, _outputs(self.generator, z))
             return (value, self.generator_loss(*outputs)), outputs
 
         variables = self.discriminator.trainable_variables, self.generator.trainable_variables
@@ -316,11 +304,7 @@ class GAN(keras.Model):
             return lambda images, training: network.stateless_call(weights, state, images, training=training)[0]
 
         def loss(weights):
-            judge = discriminator(weights)
-            value = self.discriminator_loss(judge(real_images, training=True), judge(fake_images, training=True))
-            if self.penalty is not None:
-                value += self.penalty(judge, real_images, fake_images, seed=self.seed_generator)
-            return value
+            return self._judge(discriminator(weights), real_images, fake_images)[0]
 
         weights = [ops.convert_to_tensor(variable) for variable in network.trainable_variables]
         averages = _adam_averages(optimizer)
@@ -388,24 +372,20 @@ class GAN(keras.Model):
         variables = self.variables + self.generator_optimizer.variables + self.discriminator_optimizer.variables
         return [(variable, np.array(ops.convert_to_numpy(variable))) for variable in variables]
 
-    def _check_images(self, x, caller):
-        expected = tuple(self.discriminator.input_shape[1:])
-        if not x.size or tuple(x.shape[1:]) != expected:
-            form = f"(n, {', '.join(map(str, expected))}) with n at least 1"
-            passed, remedy = (
-                f"{caller} received data of shape {x.shape}.",
-                "Reshape the data, or build the networks for its size.",
-            )
-            raise checks.error(passed, f"The discriminator {self.discriminator.name!r} takes {form}.", remedy)
-        if len(expected) == 3:
-            images.check_range(x, caller)
+    def _check_images(self, x):
+        shape = tuple(self.discriminator.input_shape[1:])
+        expected = f"The discriminator {self.discriminator.name!r} takes (n, {', '.join(map(str, shape))}) with n at least 1."
+        remedy = "Reshape the data, or build the networks for its size."
+        checks.require(x.size and tuple(x.shape[1:]) == shape, f"fit() received data of shape {x.shape}.", expected, remedy)
+        if len(shape) == 3:
+            images.check_range(x, "fit()")
             if x.min() >= 0.0:
-                passed = f"{caller} received images from {x.min():.3g} to {x.max():.3g}, with no negative value."
+                passed = f"fit() received images from {x.min():.3g} to {x.max():.3g}, with no negative value."
                 remedy = "Use images.normalize() on the uint8 pixels, or x * 2 - 1 on images in [0, 1]."
                 raise checks.error(passed, "It expects [-1, 1], the range of the generator's tanh.", remedy)
         else:
             remedy = "Remove the broken points and convert with x.astype('float32')."
-            checks.array("n, ...", floats=True, remedy=remedy)(caller, "x", x)
+            checks.array("n, ...", floats=True, remedy=remedy)("fit()", "x", x)
 
     def _guard_half_steps(self, real_images):
         """Run each half-step once, see who moved, and restore every variable."""
@@ -438,10 +418,9 @@ class ShuffledBatches(keras.utils.PyDataset):
         super().__init__()
         self.images = images.astype("float32", copy=False)
         self.size, self.discriminator_steps = batch_size * discriminator_steps, discriminator_steps
-        if self.size > len(images):
-            passed = f"fit() received batch_size={batch_size} for {len(images)} images and {discriminator_steps=}."
-            remedy = f"Use a batch size of at most {len(images) // discriminator_steps}, or more data."
-            raise checks.error(passed, "The data must fill a batch for each discriminator step.", remedy)
+        passed = f"fit() received batch_size={batch_size} for {len(images)} images and {discriminator_steps=}."
+        remedy = f"Use a batch size of at most {len(images) // discriminator_steps}, or more data."
+        checks.require(self.size <= len(images), passed, "The data must fill a batch for each discriminator step.", remedy)
         self.seed = int(np.random.SeedSequence(seed).entropy)
         self.replicas, self.host, self.hosts = 1, 0, 1
         self.start(0)
@@ -548,35 +527,25 @@ def freeze_guard(*, learning, frozen):
 
     Taught in: `04_frog_dcgan`.
     """
-    if learning is frozen:
-        passed = f"freeze_guard() received the network {learning.name!r} as learning and as frozen."
-        raise checks.error(passed, "It expects two networks.", "Pass D as one of them and G as the other.")
+    passed = f"freeze_guard() received the network {learning.name!r} as learning and as frozen."
+    checks.require(learning is not frozen, passed, "It expects two networks.", "Pass D as one of them and G as the other.")
     before = {network: gradient_weights(network) for network in (learning, frozen)}
     yield
     moved = {}
     for network, old_weights in before.items():
         new_weights = gradient_weights(network)
         moved[network] = max((np.abs(new - old).max() for old, new in zip(old_weights, new_weights)), default=0.0)
-    if np.isnan(moved[learning]) or np.isnan(moved[frozen]):
-        name = (learning if np.isnan(moved[learning]) else frozen).name
-        raise RuntimeError(
-            f"A weight of the network {name!r} became NaN in this half-step. "
-            "All weights must stay finite. "
-            "Lower the learning rate, or look for a broken image or a logarithm of zero."
-        )
-    if moved[learning] == 0.0:
-        raise RuntimeError(
-            f"The network {learning.name!r} stands still in the half-step in which it should learn. "
-            "Keras 3 reads `trainable` when a training step is first traced, not at compile(). "
-            f"Set `{learning.name}.trainable = True` before its half-step, or give its optimizer its own list of variables."
-        )
-    if moved[frozen] > 0.0:
-        raise RuntimeError(
-            f"The network {frozen.name!r} moves by up to {moved[frozen]:.3g} in the half-step of {learning.name!r}. "
-            "It must stay as it is there. "
-            f"Set `{frozen.name}.trainable = False` for this half-step, "
-            f"or give the optimizer the variables of {learning.name!r} only."
-        )
+        passed = f"A weight of the network {network.name!r} became NaN in this half-step."
+        remedy = "Lower the learning rate, or look for a broken image or a logarithm of zero."
+        checks.require(not np.isnan(moved[network]), passed, "All weights must stay finite.", remedy, RuntimeError)
+    passed = f"The network {learning.name!r} stands still in the half-step in which it should learn."
+    expected = "Keras 3 reads `trainable` when a training step is first traced, not at compile()."
+    remedy = f"Set `{learning.name}.trainable = True` before its half-step, or give its optimizer its own list of variables."
+    checks.require(moved[learning] > 0.0, passed, expected, remedy, RuntimeError)
+    passed = f"The network {frozen.name!r} moves by up to {moved[frozen]:.3g} in the half-step of {learning.name!r}."
+    remedy = f"Set `{frozen.name}.trainable = False` for this half-step, "
+    remedy += f"or give the optimizer the variables of {learning.name!r} only."
+    checks.require(moved[frozen] == 0.0, passed, "It must stay as it is there.", remedy, RuntimeError)
 
 
 def _adam_averages(optimizer):
@@ -626,15 +595,14 @@ def _first_batch(x):
     """The images of the first batch of a data set, as a NumPy array; the data set itself is not used up."""
     if isinstance(x, keras.utils.PyDataset):
         batch = x[0] if len(x) else None
-    elif type(x).__module__.startswith("tensorflow.") and hasattr(x, "element_spec"):
-        batch = next(iter(x), None)
     else:
-        passed, expected = f"fit() received data of type {type(x).__name__}.", "a tf.data.Dataset or a keras.utils.PyDataset."
+        is_dataset = type(x).__module__.startswith("tensorflow.") and hasattr(x, "element_spec")
+        expected = "It takes a NumPy array, a tf.data.Dataset or a keras.utils.PyDataset."
         remedy = "Convert a list or a tensor with numpy.asarray(); wrap a generator in a PyDataset."
-        raise checks.error(passed, f"It takes a NumPy array, {expected}", remedy)
-    if batch is None:
-        passed, expected = "fit() received a data set without a batch.", "It needs at least one batch of images."
-        raise checks.error(passed, expected, "Check its filter and its source.")
+        checks.require(is_dataset, f"fit() received data of type {type(x).__name__}.", expected, remedy)
+        batch = next(iter(x), None)
+    passed, expected = "fit() received a data set without a batch.", "It needs at least one batch of images."
+    checks.require(batch is not None, passed, expected, "Check its filter and its source.")
     batch = batch[0] if isinstance(batch, (tuple, list)) else batch
     return checks.as_numpy(batch)
 
@@ -642,41 +610,43 @@ def _first_batch(x):
 def _check_networks(generator, discriminator):
     for network in (generator, discriminator):
         shapes = [getattr(network, name, None) for name in ("input_shape", "output_shape")]
-        if not all(isinstance(shape, tuple) for shape in shapes):
-            passed = f"The network {network.name!r} has inputs of shape {shapes[0]} and outputs of shape {shapes[1]}."
-            raise checks.error(passed, "It must have one input and one output.", "Start it with keras.Input(shape).")
-    images_out, images_in = generator.output_shape, discriminator.input_shape
-    if len(generator.input_shape) != 2:
-        passed = f"The generator {generator.name!r} takes inputs of shape {generator.input_shape}."
-        raise checks.error(passed, "It must take latents (batch, latent_dim).", "Start it with keras.Input((latent_dim,)).")
-    if images_out[1:] != images_in[1:]:
-        makes = f"The generator {generator.name!r} makes {images_out[1:]}"
-        passed = f"{makes}, the discriminator {discriminator.name!r} takes {images_in[1:]}."
-        raise checks.error(passed, "Both must be one shape.", "Build both for the same image size and channels.")
-    if discriminator.output_shape[1:] != (1,):
-        passed = f"The discriminator {discriminator.name!r} gives outputs of shape {discriminator.output_shape}."
-        raise checks.error(passed, "It must give one logit an image, (batch, 1).", "End it with Flatten() and Dense(1).")
+        passed = f"The network {network.name!r} has inputs of shape {shapes[0]} and outputs of shape {shapes[1]}."
+        fits = all(isinstance(shape, tuple) for shape in shapes)
+        checks.require(fits, passed, "It must have one input and one output.", "Start it with keras.Input(shape).")
+    latents_in, images_out = generator.input_shape, generator.output_shape[1:]
+    images_in, logits_out = discriminator.input_shape[1:], discriminator.output_shape
+    g, d = f"The generator {generator.name!r}", f"The discriminator {discriminator.name!r}"
+    passed = f"{g} takes inputs of shape {latents_in}."
+    remedy = "Start it with keras.Input((latent_dim,))."
+    checks.require(len(latents_in) == 2, passed, "It must take latents (batch, latent_dim).", remedy)
+    passed = f"{g} makes {images_out}, the discriminator {discriminator.name!r} takes {images_in}."
+    remedy = "Build both for the same image size and channels."
+    checks.require(images_out == images_in, passed, "Both must be one shape.", remedy)
+    passed = f"{d} gives outputs of shape {logits_out}."
+    remedy = "End it with Flatten() and Dense(1)."
+    checks.require(logits_out[1:] == (1,), passed, "It must give one logit an image, (batch, 1).", remedy)
     last = discriminator
     while getattr(last, "layers", None):
         last = last.layers[-1]
-    if getattr(last, "activation", None) is keras.activations.sigmoid:
-        passed = f"The discriminator {discriminator.name!r} ends with a sigmoid."
-        expected = "The losses of gan_utils take logits, which have no bounds; a sigmoid before them would be applied twice."
-        raise checks.error(passed, expected, "Remove the activation of its last layer.")
+    fits = getattr(last, "activation", None) is not keras.activations.sigmoid
+    expected = "The losses of gan_utils take logits, which have no bounds; a sigmoid before them would be applied twice."
+    checks.require(fits, f"{d} ends with a sigmoid.", expected, "Remove the activation of its last layer.")
 
 
-def _check_devices(batch_size, num_devices):
-    if batch_size % num_devices:
-        passed = f"fit() received {batch_size} images for each update of D and {num_devices} devices."
-        remedy = f"Use {num_devices * (batch_size // num_devices + 1)} images for each update."
-        raise checks.error(passed, "Each device takes an equal part, so the number must be a multiple.", remedy)
+def _check_split(size, steps, devices):
+    parts = steps * devices
+    enough = parts * (size // parts + 1)
+    passed = f"fit() received batches of {size} images for {steps} discriminator steps, "
+    passed += f"{size / steps:g} images for each update of D and {devices} devices."
+    expected = f"Each update and each device takes an equal part, so the size must be a multiple of {parts}."
+    remedy = f"Use .batch({enough}) in a data set, batch_size={enough // steps} with an array."
+    checks.require(size % parts == 0, passed, expected, remedy)
 
 
 def _check_compile(generator_optimizer, discriminator_optimizer, options):
-    if generator_optimizer is discriminator_optimizer:
-        passed = "compile() received generator_optimizer and discriminator_optimizer as one object."
-        expected = "Each network needs its own, because an optimizer keeps averages of the gradients of its variables."
-        raise checks.error(passed, expected, "Create two.")
+    passed = "compile() received generator_optimizer and discriminator_optimizer as one object."
+    expected = "Each network needs its own, because an optimizer keeps averages of the gradients of its variables."
+    checks.require(generator_optimizer is not discriminator_optimizer, passed, expected, "Create two.")
     jit_compile = checks.FLAG if options.get("jit_compile") != "auto" else checks.TEXT
     rules = {"steps_per_execution": checks.whole(1), "run_eagerly": checks.FLAG, "jit_compile": jit_compile}
     for name, value in options.items():
@@ -685,14 +655,14 @@ def _check_compile(generator_optimizer, discriminator_optimizer, options):
 
 
 def _check_unrolled_steps(unrolled_steps, optimizer, order):
-    if unrolled_steps and order == "simultaneous":
-        passed = f"compile() received unrolled_steps={unrolled_steps} and order='simultaneous'."
-        raise checks.error(passed, "The look-ahead needs a half-step of G alone.", "Use order='discriminator_first'.")
+    passed = f"compile() received unrolled_steps={unrolled_steps} and order='simultaneous'."
+    remedy = "Use order='discriminator_first'."
+    checks.require(order != "simultaneous", passed, "The look-ahead needs a half-step of G alone.", remedy)
     plain = type(optimizer) in (keras.optimizers.SGD, keras.optimizers.Adam)
     settings = ("momentum", "amsgrad", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema")
     extras = [name for name in settings if getattr(optimizer, name, None)]
-    if unrolled_steps and (not plain or extras):
-        passed = f"unrolled_steps={unrolled_steps} received the discriminator optimizer {optimizer.name!r} "
-        passed += f"with {extras or 'a rule of its own'}."
-        remedy = "Use keras.optimizers.Adam(2e-4, beta_1=0.5) or keras.optimizers.SGD(0.01) without further settings."
-        raise checks.error(passed, "The look-ahead knows the updates of plain SGD and of plain Adam.", remedy)
+    passed = f"unrolled_steps={unrolled_steps} received the discriminator optimizer {optimizer.name!r} "
+    passed += f"with {extras or 'a rule of its own'}."
+    remedy = "Use keras.optimizers.Adam(2e-4, beta_1=0.5) or keras.optimizers.SGD(0.01) without further settings."
+    fits = plain and not extras
+    checks.require(fits, passed, "The look-ahead knows the updates of plain SGD and of plain Adam.", remedy)
