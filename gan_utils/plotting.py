@@ -127,28 +127,22 @@ def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1, band=N
     steps, *lines = checks.arrays("plot_curves()", steps=(steps, line), **pairs)
     if ax is None:
         _, ax = plt.subplots()
-    styles = {
-        "discriminator_loss": (REAL, "-"),
-        "d_real": (REAL, "-"),
-        "generator_loss": (FAKE, "--"),
-        "d_fake": (FAKE, "--"),
-    }
-    names = {
-        "discriminator_loss": "loss of D",
-        "generator_loss": "loss of G",
-        "d_real": "D on real",
-        "d_fake": "D on fake",
-        "kernel_distance": "kernel distance",
+    looks = {
+        "discriminator_loss": (REAL, "-", "loss of D"),
+        "generator_loss": (FAKE, "--", "loss of G"),
+        "d_real": (REAL, "-", "D on real"),
+        "d_fake": (FAKE, "--", "D on fake"),
+        "kernel_distance": (FAKE, "-", "kernel distance"),
     }
     for label, values in zip(curves, lines):
-        color, line = styles.get(label, (None, "-"))
+        color, line, name = looks.get(label, (None, "-", label))
         width = min(smooth, len(values))
         if width > 1:
             mean = np.convolve(values, np.ones(width) / width, mode="valid")
-            drawn = ax.plot(steps[width - 1 :], mean, line, color=color, label=names.get(label, label))
+            drawn = ax.plot(steps[width - 1 :], mean, line, color=color, label=name)
             ax.plot(steps, values, color=drawn[0].get_color(), alpha=0.2, linewidth=0.6)
         else:
-            drawn = ax.plot(steps, values, line, color=color, label=names.get(label, label))
+            drawn = ax.plot(steps, values, line, color=color, label=name)
         if label in (band or {}):
             lines_of_band = np.asarray(band[label])
             ax.fill_between(

@@ -88,8 +88,7 @@ def load_recording(name):
     side, channels = (28, 1) if name.endswith("digits") else (32, 3)
     with Image.open(io.BytesIO(_read(name, "recording.webp"))) as sheet:  # a row a moment, a column a latent
         pixels = np.asarray(sheet.convert("RGB"))[..., :channels]
-    rows, columns = (length // side for length in pixels.shape[:2])
-    tiles = pixels.reshape(rows, side, columns, side, channels).swapaxes(1, 2)
+    tiles = pixels.reshape(len(pixels) // side, side, -1, side, channels).swapaxes(1, 2)
     facts = _facts()["trainings"][name]
     return facts["steps"], images.normalize(tiles), facts["kernel_distances"]
 
@@ -108,8 +107,7 @@ def load_ladder():
 
     Taught in: `08_measuring_gans`.
     """
-    facts = _facts()
-    return facts["trainings"], facts["frames"]
+    return _facts()["trainings"], _facts()["frames"]
 
 
 @checks.arguments(name=NAME)
@@ -174,8 +172,8 @@ def show_recording(name, title=""):
     slider.observe(show, names="value")
     show()
     view = {"model_id": ipywidgets.VBox([slider, words, picture]).model_id, "version_major": 2, "version_minor": 0}
-    words_without = "In a running notebook a slider through all moments stands here."
-    display({"application/vnd.jupyter.widget-view+json": view, "text/plain": words_without}, raw=True)
+    text = "In a running notebook a slider through all moments stands here."
+    display({"application/vnd.jupyter.widget-view+json": view, "text/plain": text}, raw=True)
 
 
 def _encode_png(grid):
@@ -190,8 +188,9 @@ def _read(name, end):
     """The content of a file of a shipped training, once its checksum is right."""
     path, expected = data.find_folder() / "results" / f"{name}.{end}", _facts()["trainings"][name]["sha256"][end]
     content = _open(path)
-    if (found := hashlib.sha256(content).hexdigest()) != expected:
-        raise checks.error(f"{path.name} is damaged: its SHA-256 is {found}.", f"Expected is {expected}.", data.RESTORE)
+    found = hashlib.sha256(content).hexdigest()
+    passed = f"{path.name} is damaged: its SHA-256 is {found}."
+    checks.require(found == expected, passed, f"Expected is {expected}.", data.RESTORE)
     return content
 
 
