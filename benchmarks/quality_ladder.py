@@ -38,10 +38,10 @@ TRAININGS = {
     "05_digits": ("05 DCGAN", (3_748, 23_425), 5),
     "07_digits_clipped": ("07 WGAN, clipped", (1_800, 9_000), 2),
     "07_digits": ("07 WGAN-GP", (1_800, 9_000), 2),
-    "04_frogs_classic": ("04 classic networks", (150, 50_000), 2),
-    "04_frogs": ("04 narrow networks", (7_020, 15_600), 5),
-    "04_frogs_loop": ("04 narrow networks, classic loop", (3_500, 15_600), 2),
-    "05_frogs": ("05 DCGAN", (2_808, 23_400), 5),
+    "04_frogs_classic": ("04 classic networks", (80, 31_200), 2),
+    "04_frogs": ("04 narrow networks", (12_480, 31_200), 5),
+    "04_frogs_loop": ("04 narrow networks, classic loop", (5_000, 31_200), 2),
+    "05_frogs": ("05 DCGAN", (6_240, 46_800), 5),
     "07_frogs": ("07 WGAN-GP", (900, 12_000), 5),
 }
 
@@ -146,16 +146,19 @@ def build(name, seed, num_updates):
         return adversarial(*pair, rmsprop(5e-5, 5e-5), seed, images=images[:57_600], **critic_options)
     if name == "04_frogs":
         optimizers = rmsprop(2e-4, 4e-4, clipvalue=1.0)
-        return adversarial(shipped(), networks.build_frog_discriminator(), optimizers, seed, images=mirrored, **smoothed)
+        return adversarial(
+            shipped(), networks.build_frog_discriminator(), optimizers, seed, images=mirrored, batch_size=32, **smoothed
+        )
     if name == "04_frogs_classic":
         pair, optimizers = (build_classic_generator(), build_classic_discriminator()), rmsprop(4e-4, 8e-4, clipvalue=1.0)
-        return adversarial(*pair, optimizers, seed, images=mirrored, **smoothed)
+        return adversarial(*pair, optimizers, seed, images=mirrored, batch_size=32, **smoothed)
     if name == "04_frogs_loop":
         settings = {"build": lambda: (shipped("04_frogs"), networks.build_frog_discriminator()), "images": mirrored}
-        settings |= {"optimizer": {"name": "rmsprop", "rates": (2e-4, 4e-4)}, "batch_size": 64, "label_smoothing": 0.05}
+        settings |= {"optimizer": {"name": "rmsprop", "rates": (2e-4, 4e-4)}, "batch_size": 32, "label_smoothing": 0.05}
         return ClassicLoop(settings), None
     if name == "05_frogs":
-        return adversarial(shipped(), networks.build_dcgan_discriminator(), adam(2e-4, 0.5), seed, images=mirrored)
+        optimizers = rmsprop(2e-4, 4e-4, clipvalue=1.0)
+        return adversarial(shipped(), networks.build_dcgan_discriminator(), optimizers, seed, images=mirrored, batch_size=32)
     critic = networks.build_frog_discriminator(dropout=0.0, batch_norm=False)
     return adversarial(shipped(), critic, adam(2e-4, 0.0, 0.9), seed, images=images[:4_800], batch_size=32, **penalised)
 

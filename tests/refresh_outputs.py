@@ -22,6 +22,8 @@ def refresh(path):
     NotebookClient(notebook, timeout=7200, record_timing=False, resources={"metadata": {"path": folder}}).execute()
     for cell in notebook.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+        for output in cell.get("outputs", ()):  # a stored slider has no kernel: front ends would show an error in its place
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     notebook.metadata = {key: value for key, value in notebook.metadata.items() if key in ("kernelspec", "language_info")}
     nbformat.write(notebook, path)
     print(f"{path}: {time.time() - began:.0f} s")

@@ -9,6 +9,8 @@ from keras import layers
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 
+import frog_search  # noqa: E402
+import quality_ladder  # noqa: E402
 import training_speed  # noqa: E402
 
 
@@ -39,3 +41,40 @@ def test_every_loop_of_the_comparison_runs(contestant):
     except NotImplementedError as reason:
         pytest.skip(str(reason))
     assert training_speed.time_updates(loop, 2) > 0.0
+
+
+def test_the_stored_search_and_ladder_are_those_of_the_stored_numbers():
+    trials = json.loads((FOLDER / "frog_search.json").read_text())
+    assert frog_search.render_table(trials) == (FOLDER / "frog_search.md").read_text()
+    records = json.loads((FOLDER / "quality_ladder.json").read_text())
+    assert quality_ladder.render_table(records) == (FOLDER / "quality_ladder.md").read_text()
+
+
+def test_the_ladder_holds_every_image_lesson_and_a_frame():
+    records = json.loads((FOLDER / "quality_ladder.json").read_text())
+    for name, runs in quality_ladder.group(records).items():
+        for run in runs:
+            moments = run["moments"]
+            assert moments["steps"][-1] == run["updates"] and len({len(values) for values in moments.values()}) == 1
+            assert run["scores"]["kernel_low"] <= run["scores"]["kernel_distance"] <= run["scores"]["kernel_high"], name
+    for dataset in ("digits", "frogs"):
+        kernel = {record["name"]: record["scores"]["kernel_distance"] for record in records if "budget" not in record}
+        runs = [r["scores"]["kernel_distance"] for r in records if dataset in r["name"] and "budget" in r]
+        assert kernel[f"real_{dataset}"] < min(runs) < kernel[f"noise_{dataset}"]
+
+
+@pytest.mark.parametrize("name", ["05_digits", "07_digits_clipped", "02_digits"])
+def test_a_training_of_the_ladder_is_judged_and_stored(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(quality_ladder, "RESULTS", tmp_path / "ladder.json")
+    monkeypatch.setattr(quality_ladder, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(quality_ladder, "NUM_MOMENTS", 2)
+    monkeypatch.setattr(quality_ladder, "NUM_JUDGED", {"digits": 40, "frogs": 40})
+    monkeypatch.setattr(quality_ladder, "NUM_JUDGED_ON_THE_WAY", 20)
+    monkeypatch.setitem(quality_ladder.TRAININGS, name, ("short", (20, 20), 1))
+    quality_ladder.train(name, 0, "classroom")
+    (record,) = json.loads((tmp_path / "ladder.json").read_text())
+    assert record["updates"] == 20 and record["moments"]["steps"] == [0, 10, 20]
+    has_logs = name != "02_digits"  # no discriminator
+    assert all((record["moments"][curve][-1] is not None) == has_logs for curve in ("d_real", "d_fake"))
+    shipped = sorted(path.name for path in tmp_path.glob("shipped/*"))
+    assert shipped == ([f"{name}.recording.webp", f"{name}.weights.npz"] if name in ("05_digits", "02_digits") else [])

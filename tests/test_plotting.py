@@ -55,3 +55,20 @@ def test_samples_through_time_show_first_and_last_moment():
     ax = plotting.plot_samples_through_time(steps, [IMAGES] * 5, num_moments=3, num_images=4)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["0", "20", "40"]
     assert ax.images[0].get_array().shape == (3 * 5 - 1, 4 * 5 - 1, 3)
+
+
+def test_a_band_lies_behind_the_curve_of_its_label_and_ends_with_it():
+    band = {"d_real": ([2, 4, 20], [0.1, 0.2, 0.3], [0.5, 0.6, 0.7]), "other": ([1], [2], [3])}
+    ax = plotting.plot_curves(np.arange(10), {"d_real": LOGS["d_real"], "d_fake": LOGS["d_fake"]}, band=band)
+    (area,) = ax.collections
+    corners = area.get_paths()[0].vertices
+    assert {tuple(np.round(corner, 6)) for corner in corners} >= {(2.0, 0.1), (2.0, 0.5), (4.0, 0.2), (4.0, 0.6)}
+    assert corners[:, 0].max() == 4.0  # the run has made 9 updates, the band goes on to 20
+    assert tuple(area.get_facecolor()[0][:3]) == pytest.approx(plt.matplotlib.colors.to_rgb(plotting.REAL))
+    assert area.get_alpha() < 0.5
+
+
+def test_progress_draws_the_bands_of_losses_and_outputs():
+    band = {name: ([0, 5], [0.5, 0.5], [1.5, 1.5]) for name in LOGS}
+    figure = plotting.plot_progress(np.arange(10), LOGS, IMAGES, band=band)
+    assert sorted(len(ax.collections) for ax in figure.axes) == [0, 2, 2]
