@@ -26,10 +26,12 @@ import numpy as np
 
 RESULTS = Path(__file__).with_suffix(".json")
 SHIPPED = Path(__file__).parent.parent / "data" / "results"
+README = Path(__file__).parent.parent / "README.md"
 NUM_MOMENTS, NUM_JUDGED_ON_THE_WAY = 40, 500
 NUM_JUDGED = {"digits": 2_000, "frogs": 1_000}
 CURVES = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 FRAME = ("real", "noise")
+MARKS = "<!-- table of benchmarks/quality_ladder.py render -->", "<!-- end of the table -->"
 
 # Title; updates of G in the budgets classroom and full; how many seeds. A band of normal curves needs five.
 TRAININGS = {
@@ -329,17 +331,17 @@ def render_table(records):
     """The report as Markdown."""
     frames = {record["name"]: record["scores"] for record in records if "budget" not in record}
     lines = [HEAD.format(digits=NUM_JUDGED["digits"], frogs=NUM_JUDGED["frogs"]).strip()]
-    for dataset in ("digits", "frogs"):
+    for dataset, digits in (("digits", 3), ("frogs", 4)):
         lines += ["", f"## {dataset.capitalize()}", "", "| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
-        lines.append(render_row("real, held out", [frames[f"real_{dataset}"]]))
-        for name, group_of_name in group(records).items():
+        lines.append(render_row("real, held out", [frames[f"real_{dataset}"]], digits=digits))
+        for name, runs in group(records).items():
             if dataset in name:
-                lines.append(render_row(TRAININGS[name][0], [r["scores"] for r in group_of_name], group_of_name))
-        lines.append(render_row("noise", [frames[f"noise_{dataset}"]]))
+                lines.append(render_row(TRAININGS[name][0], [run["scores"] for run in runs], runs, digits))
+        lines.append(render_row("noise", [frames[f"noise_{dataset}"]], digits=digits))
     return "\n".join(lines) + "\n"
 
 
-def render_row(title, scores, runs=()):
+def render_row(title, scores, runs=(), digits=3):
     if not scores:
         return f"| {title} |" + " not run |" * (len(COLUMNS) - 1)
 
@@ -350,11 +352,16 @@ def render_row(title, scores, runs=()):
 
     facts = ["", "", "", "", ""]
     if runs:
-        seconds = np.mean([run["moments"]["cpu_seconds" if run["device"] == "CPU" else "seconds"][-1] for run in runs])
-        facts = [" + ".join(f"{n / 1e6:.2f} M" for n in runs[0]["parameters"]), f"{runs[0]['updates']:,}", f"{seconds:,.0f}"]
+        size = " + ".join(f"{n / 1e6:.2f} M" for n in runs[0]["parameters"])
+        facts = [size, f"{runs[0]['updates']:,}", f"{measure_seconds(runs):,.0f}"]
         facts += [f"{runs[0]['device']}, {runs[0]['budget']}", str(len(runs))]
     first = scores[0]
-    cells = [title, *facts, mean("kernel_distance", 3), f"{first['kernel_low']:.3f} to {first['kernel_high']:.3f}"]
+    cells = [
+        title,
+        *facts,
+        mean("kernel_distance", digits),
+        f"{first['kernel_low']:.{digits}f} to {first['kernel_high']:.{digits}f}",
+    ]
     cells += [mean("frechet_distance", 2), mean("precision", 2), mean("recall", 2)]
     cells.append(f"{first['nearest_train']:.3f} ({first['nearest_expected']:.3f})")
     return "| " + " | ".join(cells) + " |"
@@ -378,6 +385,34 @@ the updates that fit into about the time of the others; "classic loop" trains th
 """
 
 
+def render_short_table(records):
+    """The few columns that the README shows."""
+    frames = {record["name"]: record["scores"] for record in records if "budget" not in record}
+    lines = ["| generator | parameters of G | updates | seconds | kernel distance, mean over seeds | seeds |", "|---" * 6 + "|"]
+    for dataset, digits in (("digits", 2), ("frogs", 4)):
+        lines.append(f"| **{dataset}: real, held out** | | | | {frames[f'real_{dataset}']['kernel_distance']:.{digits}f} | |")
+        for name, runs in group(records).items():
+            if dataset in name and runs:
+                values = [run["scores"]["kernel_distance"] for run in runs]
+                ends = f" ({min(values):.{digits}f} to {max(values):.{digits}f})" if len(values) > 1 else ""
+                cells = [TRAININGS[name][0], f"{runs[0]['parameters'][0] / 1e6:.2f} M", f"{runs[0]['updates']:,}"]
+                cells += [f"{measure_seconds(runs):,.0f}", f"{np.mean(values):.{digits}f}{ends}", str(len(runs))]
+                lines.append("| " + " | ".join(cells) + " |")
+        lines.append(f"| **{dataset}: noise** | | | | {frames[f'noise_{dataset}']['kernel_distance']:.{digits}f} | |")
+    return "\n".join(lines)
+
+
+def measure_seconds(runs):
+    """Mean seconds of training: of CPU time on a CPU."""
+    return np.mean([run["moments"]["cpu_seconds" if run["device"] == "CPU" else "seconds"][-1] for run in runs])
+
+
+def put_into_readme(text, table):
+    """The README with another table between its marks."""
+    before, rest = text.split(MARKS[0])
+    return before + MARKS[0] + "\n\n" + table + "\n\n" + MARKS[1] + rest.split(MARKS[1])[1]
+
+
 def draw_ladder(records, path):
     """Kernel distance against seconds, one mark for each training."""
     import matplotlib.pyplot as plt
@@ -392,7 +427,7 @@ def draw_ladder(records, path):
         shown = {name: runs for name, runs in group(records).items() if dataset in name and runs}
         for (name, runs), (marker, color) in zip(shown.items(), looks):
             values = np.array([run["scores"]["kernel_distance"] for run in runs])
-            seconds = np.mean([run["moments"]["cpu_seconds"][-1] for run in runs])
+            seconds = measure_seconds(runs)
             spread = [[values.mean() - values.min()], [values.max() - values.mean()]]
             ax.errorbar(seconds, values.mean(), spread, fmt=marker, color=color, capsize=3, label=TRAININGS[name][0])
         for kind, style in (("real", ":"), ("noise", "--")):
@@ -465,6 +500,7 @@ def ship_numbers(records):
 def render():
     records = load()
     RESULTS.with_suffix(".md").write_text(render_table(records))
+    README.write_text(put_into_readme(README.read_text(), render_short_table(records)))
     draw_ladder(records, RESULTS.with_suffix(".png"))
     draw_time_to_quality(records, RESULTS.with_name("time_to_quality.png"))
     ship_numbers(records)
