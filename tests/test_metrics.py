@@ -78,7 +78,8 @@ def test_covered_classes_counts_clear_classes():
     labels = np.arange(200) % 10
     assert metrics.covered_classes(one_hot(labels)) == (10, 1.0)
     assert metrics.covered_classes(one_hot(labels % 3)) == (3, 1.0)
-    assert metrics.covered_classes(one_hot(labels, confidence=0.8)) == (0, 0.0)
+    assert metrics.covered_classes(one_hot(labels, confidence=0.5)) == (0, 0.0)
+    assert metrics.covered_classes(one_hot(labels, confidence=0.8), confidence=0.9) == (0, 0.0)
     stray = np.zeros(1000, int)
     stray[:19] = 1  # below a fifth of the fair share of 100
     assert metrics.covered_classes(one_hot(stray))[0] == 1
