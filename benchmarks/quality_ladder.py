@@ -1,24 +1,25 @@
 """The quality ladder: every generator of the course, trained as in its lesson and measured in one way.
 
     python benchmarks/quality_ladder.py train NAME --seed 0    one training, added to quality_ladder.json
-    python benchmarks/quality_ladder.py missing                all that the table still lacks, two at a time, one thread each
+    python benchmarks/quality_ladder.py missing                all that the table still lacks, two at a time
     python benchmarks/quality_ladder.py frame                  the first and the last row: held-out images and noise
     python benchmarks/quality_ladder.py render                 table, figures and data/results/results.json, without training
 
-A training is judged at 41 moments, denser at its start, by the kernel distance of 500 images, and at its end by
-`features.evaluate`. Judging is left out of the seconds. The training with seed 0 is the one that is shipped, whatever it gave:
-its generator goes to data/results as float16, together with what it drew at 16 fixed latents.
+A training runs on one thread. It is judged at about 41 moments, denser at its start, by the kernel distance of 500 images, and at
+its end by `features.evaluate`; judging is left out of the seconds. The classroom training with seed 0 on TensorFlow is the one
+that is shipped, whatever it gave: its generator goes to data/results as float16, with what it drew at 16 fixed latents.
 """
 
 import argparse
 import concurrent.futures
-import fcntl
+import contextlib
 import functools
 import hashlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -31,6 +32,8 @@ NUM_MOMENTS, NUM_JUDGED_ON_THE_WAY = 40, 500
 NUM_JUDGED = {"digits": 2_000, "frogs": 1_000}
 CURVES = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 FRAME = ("real", "noise")
+ONE_THREAD = {name: "1" for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")}
+ONE_THREAD["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
 MARKS = "<!-- table of benchmarks/quality_ladder.py render -->", "<!-- end of the table -->"
 
 # Title; updates of G in the budgets classroom and full; how many seeds. A band of normal curves needs five.
@@ -71,7 +74,7 @@ def adversarial(generator, discriminator, optimizers, seed, *, images, batch_siz
     return gan, {"x": images, "batch_size": batch_size}
 
 
-def matching(generator, digits, seed, num_updates):
+def matching(generator, digits, seed, num_updates, batch_size):
     import keras
 
     from gan_utils import distances
@@ -85,7 +88,8 @@ def matching(generator, digits, seed, num_updates):
             return num_updates
 
         def __getitem__(self, index):
-            return self.rng.standard_normal((500, 16)).astype("float32"), digits[self.rng.integers(len(digits), size=500)]
+            z = self.rng.standard_normal((batch_size, 16)).astype("float32")
+            return z, digits[self.rng.integers(len(digits), size=batch_size)]
 
     bandwidths = [distances.median_bandwidth(digits[:500], digits[500:1000]) * factor for factor in (0.25, 0.5, 1.0)]
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, num_updates), beta_1=0.5)
@@ -133,7 +137,7 @@ def build(name, seed, num_updates):
         return results.GENERATORS[name]()
 
     if name == "02_digits":
-        return matching(shipped(), images, seed, num_updates)
+        return matching(shipped(), images, seed, num_updates, batch_size=1_000 if num_updates > 2_000 else 500)
     if name == "03_digits":
         discriminator = networks.build_mlp_discriminator((28, 28, 1))
         return adversarial(shipped(), discriminator, adam(3e-4, 0.5), seed, images=images, batch_size=128)
@@ -156,7 +160,12 @@ def build(name, seed, num_updates):
         return adversarial(*pair, optimizers, seed, images=mirrored, batch_size=32, **smoothed)
     if name == "04_frogs_loop":
         settings = {"build": lambda: (shipped("04_frogs"), networks.build_frog_discriminator()), "images": mirrored}
-        settings |= {"optimizer": {"name": "rmsprop", "rates": (2e-4, 4e-4)}, "batch_size": 32, "label_smoothing": 0.05}
+        settings |= {
+            "optimizer": {"name": "rmsprop", "rates": (2e-4, 4e-4)},
+            "batch_size": 32,
+            "label_smoothing": 0.05,
+            "seed": seed,
+        }
         return ClassicLoop(settings), None
     if name == "05_frogs":
         optimizers = rmsprop(2e-4, 4e-4, clipvalue=1.0)
@@ -246,13 +255,12 @@ def train(name, seed, budget):
         model.fit(**options, epochs=1_000_000, callbacks=[Follow()], verbose=0)
     networks = [generator, *([model.discriminator] if name != "02_digits" else [])]
     record = {"name": name, "budget": budget, "seed": seed, "backend": autodiff.BACKEND, "device": autodiff.describe_device()}
-    record["threads"] = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count()))
     record |= {"updates": judge.record["steps"][-1], "parameters": [network.count_params() for network in networks]}
     scores = features.evaluate(results.draw(generator, NUM_JUDGED[dataset], seed=0), dataset)
     record["scores"] = {name: round(value, 5) for name, value in scores.items()}
-    save(record | {"moments": judge.record})
-    if seed == 0 and name in results.GENERATORS:
+    if (seed, budget, autodiff.BACKEND) == (0, "classroom", "tensorflow") and name in results.GENERATORS:
         ship(name, generator, judge.samples)
+    save(record | {"moments": judge.record})
     print(f"{name}, seed {seed}: {record['updates']:,} updates, kernel distance {scores['kernel_distance']:.4f}", flush=True)
 
 
@@ -284,47 +292,64 @@ def frame():
 
 
 def save(record):
-    """Add a record to the results in place of an older one of the same training; two processes may do so at once."""
-    key = [record.get(part) for part in ("name", "budget", "seed", "backend")]
-    with open(RESULTS, "a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        records = json.loads(file.read() or "[]")
-        records = [old for old in records if [old.get(part) for part in ("name", "budget", "seed", "backend")] != key]
-        records.append(record)
-        records.sort(key=lambda r: (r["name"], str(r.get("budget")), r.get("seed", 0)))
-        file.seek(0)
-        file.truncate()
-        file.write("[\n" + ",\n".join(json.dumps(r) for r in records) + "\n]\n")
+    """Add a record to the results, in place of an older one of the same training."""
+    with locked(RESULTS):
+        records = [old for old in read_records(RESULTS) if identify(old) != identify(record)]
+        write_records(RESULTS, sorted([*records, record], key=identify))
 
 
-def train_missing(names, seeds):
-    """Run what the table lacks, first seeds first, each training in a process of its own on one thread."""
-    done = {(record["name"], record.get("seed")) for record in load()}
-    jobs = [(name, seed) for seed in range(5) for name in names if seed < min(seeds, TRAININGS[name][2])]
-    environment = os.environ | {name: "1" for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")}
+def identify(record):
+    return [str(record.get(part, "")) for part in ("name", "budget", "backend", "seed")]
+
+
+@contextlib.contextmanager
+def locked(path):
+    """Let one process at a time change a file of results; on Windows nothing is locked."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with open(Path(tempfile.gettempdir()) / f"{path.name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def read_records(path):
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+def write_records(path, records):
+    """One record a line; a process that is killed here leaves the old file."""
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text("[\n" + ",\n".join(json.dumps(record) for record in records) + "\n]\n")
+    unfinished.replace(path)
+
+
+def train_missing(names, seeds, budget):
+    """Run what the table lacks, first seeds first, each training in a process of its own."""
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    done = [identify(record) for record in read_records(RESULTS)]
+    jobs = [(name, str(seed)) for seed in range(seeds) for name in names if seed < TRAININGS[name][2]]
+    jobs = [(name, seed) for name, seed in jobs if [name, budget, backend, seed] not in done]
 
     def run(job):
-        subprocess.run([sys.executable, __file__, "train", job[0], "--seed", str(job[1])], env=environment)
+        command = [sys.executable, __file__, "train", job[0], "--seed", job[1], "--budget", budget]
+        return subprocess.run(command).returncode
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        list(pool.map(run, [job for job in jobs if job not in done]))
-
-
-def load():
-    return json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+        failed = [job for job, code in zip(jobs, pool.map(run, jobs)) if code]
+    if failed:
+        sys.exit(f"These trainings failed and are missing in the table: {failed}")
 
 
 # --- what is made of the stored numbers ----------------------------------------------------------------------------------
 
 
-def group(records):
-    """Records of each training, sorted by seed: those of the budget `full` where there are any, else the others."""
-    groups = {}
-    for name in TRAININGS:
-        found = [record for record in records if record["name"] == name]
-        groups[name] = [r for r in found if r["budget"] == "full"] or found
-    return groups
+def group(records, budget="classroom", backend="tensorflow"):
+    """Records of each training in one budget on one backend, in the order of the table and of their seeds."""
+    chosen = [record for record in records if (record.get("budget"), record.get("backend")) == (budget, backend)]
+    return {name: [record for record in chosen if record["name"] == name] for name in TRAININGS}
 
 
 def render_table(records):
@@ -334,8 +359,11 @@ def render_table(records):
     for dataset, digits in (("digits", 3), ("frogs", 4)):
         lines += ["", f"## {dataset.capitalize()}", "", "| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
         lines.append(render_row("real, held out", [frames[f"real_{dataset}"]], digits=digits))
-        for name, runs in group(records).items():
-            if dataset in name:
+        kinds = {(record["budget"], record["backend"]) for record in records if "budget" in record} | {
+            ("classroom", "tensorflow")
+        }
+        for name, runs in [pair for kind in sorted(kinds) for pair in group(records, *kind).items()]:
+            if dataset in name and (runs or len(kinds) == 1):
                 lines.append(render_row(TRAININGS[name][0], [run["scores"] for run in runs], runs, digits))
         lines.append(render_row("noise", [frames[f"noise_{dataset}"]], digits=digits))
     return "\n".join(lines) + "\n"
@@ -354,7 +382,7 @@ def render_row(title, scores, runs=(), digits=3):
     if runs:
         size = " + ".join(f"{n / 1e6:.2f} M" for n in runs[0]["parameters"])
         facts = [size, f"{runs[0]['updates']:,}", f"{measure_seconds(runs):,.0f}"]
-        facts += [f"{runs[0]['device']}, {runs[0]['budget']}", str(len(runs))]
+        facts += [f"{runs[0]['device']}, {runs[0]['backend']}, {runs[0]['budget']}", str(len(runs))]
     first = scores[0]
     cells = [
         title,
@@ -367,21 +395,26 @@ def render_row(title, scores, runs=(), digits=3):
     return "| " + " | ".join(cells) + " |"
 
 
-COLUMNS = ["generator", "parameters, G + D", "updates of G", "seconds", "device, budget", "seeds", "kernel distance"]
+COLUMNS = ["generator", "parameters, G + D", "updates of G", "seconds", "device, backend, budget", "seeds", "kernel distance"]
 COLUMNS += ["its 95 % interval, first seed", "Fréchet distance", "precision", "recall", "nearest is training (new)"]
 HEAD = """
 # The quality ladder
 
-Written by `python benchmarks/quality_ladder.py render` from `quality_ladder.json`. Every generator of the course, trained with
-the settings of its lesson and measured by `features.evaluate`: {digits:,} digits or {frogs:,} frogs against 5,000 training
-images, in features of the course's classifiers. Digits and frogs have different rulers: compare within a table.
+Written by `python benchmarks/quality_ladder.py render` from `quality_ladder.json`. Every generator of the course, measured by
+`features.evaluate`: {digits:,} digits or {frogs:,} frogs against 5,000 training images, in features of the course's classifiers.
+Digits and frogs have different rulers: compare within a table.
+
+The trainings have the settings of their lessons, with three exceptions. "07 WGAN, clipped" trains the digits of lesson 07 with
+the clipping that the lesson shows on the ring. "04 classic networks" makes only the updates that fit into about the time of the
+others: lesson 04 trains them in the budget `full` alone. "Classic loop" trains lesson 04's narrow networks with `predict` and
+`train_on_batch`. It is not `fit()` made slow: a frozen D uses its moving averages, D sees real and fake images in one batch and
+its loss is a mean of both halves, the fakes come from G in inference mode, and images are drawn with replacement.
 
 Seconds are CPU seconds of training on one thread, without judging; of a GPU they are seconds. With several seeds a cell shows the
 mean and, in brackets, the lowest and the highest. The interval of the kernel distance comes from the samples of the first seed
 alone and says nothing about the spread over seeds. The last column is the share of samples whose nearest real image lies in the
-training set; in brackets the share expected of a generator that copies nothing. "04 classic networks" makes in the classroom only
-the updates that fit into about the time of the others; "classic loop" trains the narrow networks with `predict` and
-`train_on_batch`.
+training set; in brackets the share expected of a generator that copies nothing. Read no column alone: noise has a precision of
+0.99 among frogs and high last columns, but a recall of 0.
 """
 
 
@@ -474,7 +507,10 @@ def make_band(runs):
     factor = stats.t.ppf(0.975, n - 1) * np.sqrt(1.0 + 1.0 / n)
     for label, key in {**{name: name for name in CURVES}, "kernel_distance": "kernel_distances"}.items():
         start = 1 if key in CURVES else 0  # before training nothing is logged
-        curves = np.array([run["moments"][key][start:] for run in runs], float)
+        curves = [run["moments"][key][start:] for run in runs]
+        if None in curves[0]:
+            continue  # no discriminator
+        curves = np.array(curves)
         mean, reach = curves.mean(axis=0), factor * curves.std(axis=0, ddof=1)
         band[label] = [steps[start:], *(np.round(end, 4).tolist() for end in (mean - reach, mean + reach))]
     return band
@@ -498,7 +534,7 @@ def ship_numbers(records):
 
 
 def render():
-    records = load()
+    records = read_records(RESULTS)
     RESULTS.with_suffix(".md").write_text(render_table(records))
     README.write_text(put_into_readme(README.read_text(), render_short_table(records)))
     draw_ladder(records, RESULTS.with_suffix(".png"))
@@ -509,16 +545,17 @@ def render():
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=("train", "missing", "frame", "render"))
-    parser.add_argument("names", nargs="*", help="trainings; all of them by default")
+    parser.add_argument("names", nargs="*", help="trainings; for `missing` all of them by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=5, help="at most so many seeds, for `missing`")
     parser.add_argument("--budget", choices=("classroom", "full"), default="classroom")
     arguments = parser.parse_args()
+    os.environ |= ONE_THREAD  # before a backend starts
     if arguments.command == "train":
-        for name in arguments.names:
+        for name in arguments.names or parser.error("name the trainings: " + ", ".join(TRAININGS)):
             train(name, arguments.seed, arguments.budget)
     elif arguments.command == "missing":
-        train_missing(arguments.names or list(TRAININGS), arguments.seeds)
+        train_missing(arguments.names or list(TRAININGS), arguments.seeds, arguments.budget)
     elif arguments.command == "frame":
         frame()
     else:

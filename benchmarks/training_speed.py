@@ -146,7 +146,7 @@ class ClassicLoop:
         self.discriminator.trainable = False
         self.combined = keras.Model(latents, self.discriminator(self.generator(latents)))
         self.combined.compile(generator_optimizer, loss)
-        self.random = np.random.default_rng(0)
+        self.random = np.random.default_rng(settings.get("seed", 0))
 
     def run(self, num_updates):
         size, real_images = self.settings["batch_size"], self.settings["images"]

@@ -22,4 +22,4 @@ def main(path="gan_utils.png"):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(*sys.argv[1:2]) if not sys.argv[-1].startswith("-") else print(__doc__)

@@ -251,15 +251,15 @@ def _read(caller, name, variables):
     return [VARIABLE(caller, name, variable).value for variable in LIST(caller, name, variables)]
 
 
-def _check_result(result, num_scalars=0):
-    """`(scalars, aux)` of what a function returned: `((scalar, ...), aux)`, or `(scalar, aux)` where `num_scalars` is 0."""
+def _check_result(result, num_scalars=None):
+    """`(scalars, aux)` of what a function returned: `((scalar, ...), aux)`, or `(scalar, aux)` where `num_scalars` is None."""
     scalars, aux = result if isinstance(result, (tuple, list)) and len(result) == 2 else ((), None)
-    scalars = scalars if num_scalars else [scalars]
-    fits = isinstance(scalars, (tuple, list)) and len(scalars) == max(num_scalars, 1)
+    scalars = [scalars] if num_scalars is None else scalars
+    fits = isinstance(scalars, (tuple, list)) and num_scalars in (None, len(scalars))
     if not fits or not all(checks.is_tensor(scalar) and not tuple(scalar.shape) for scalar in scalars):
         passed = f"The function to differentiate returned {checks.describe(result)}."
         expected = "It must be a scalar tensor: (scalar, aux) in value_and_gradients(), one for each list in joint_gradients()."
-        remedy = "Take the mean or the sum of what it computes, and return (scalar, None) or ((d_loss, g_loss), None)."
+        remedy = "Take the mean or the sum of what it computes."
         raise checks.error(passed, expected, remedy)
     return scalars, aux
 

@@ -33,6 +33,29 @@ def find_folder():
     return Path(os.environ.get("GAN_UTILS_DATA", default))
 
 
+def read_file(name, expected=None):
+    """The content of a bundled file.
+
+    Args:
+        name: path below the folder of the bundled files.
+        expected: its SHA-256 in hexadecimal digits; None reads without a check.
+
+    Returns:
+        bytes.
+
+    Raises:
+        FileNotFoundError: without the file; ValueError if its checksum is another one.
+    """
+    path = find_folder() / name
+    passed = f"The bundled file {path.name} is missing in {path.parent.name}/."
+    checks.require(path.exists(), passed, "It must lie in the repository's folder of data.", RESTORE, FileNotFoundError)
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    passed = f"The bundled file {path.name} is damaged: its SHA-256 is {found}."
+    checks.require(expected in (None, found), passed, f"Expected is {expected}.", RESTORE)
+    return content
+
+
 SPLIT = checks.choice(("train", "test"), "Use 'train' to train, 'test' to measure.")
 
 

@@ -1,7 +1,6 @@
 """Features of images from the course's own classifiers, and one call that measures a generator with them."""
 
 import functools
-import hashlib
 
 import keras
 import numpy as np
@@ -35,15 +34,10 @@ def load_classifier(name):
     Taught in: `08_measuring_gans`.
     """
     input_shape, widths, expected = CLASSIFIERS[name]
-    path = data.find_folder() / f"{name}_classifier.weights.h5"
-    passed = f"The bundled file {path.name} is missing in {path.parent.name}/."
-    needed = "The metrics expect the trained classifiers of the repository's data folder."
-    checks.require(path.exists(), passed, needed, data.RESTORE, FileNotFoundError)
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    passed = f"The classifier {path.name} is damaged: its SHA-256 is {found}."
-    checks.require(found == expected, passed, f"Expected is {expected}.", data.RESTORE)
+    file = f"{name}_classifier.weights.h5"
+    data.read_file(file, expected)
     network = networks.build_classifier(input_shape, widths=widths)
-    network.load_weights(path)
+    network.load_weights(data.find_folder() / file)
     return keras.Model(network.inputs[0], [network.layers[-2].output, network.outputs[0]], name=f"{name}_classifier")
 
 

@@ -1,7 +1,6 @@
 """What the course ships of its own trainings: generators, recordings of how they learned, and the spread over seeds."""
 
 import functools
-import hashlib
 import io
 import json
 
@@ -47,7 +46,7 @@ def load_generator(name):
     return generator
 
 
-@checks.arguments(generator=autodiff.MODEL, num_images=checks.whole(1), seed=checks.seed())
+@checks.arguments(generator=autodiff.MODEL, num_images=checks.whole(1, 10**6), seed=checks.seed())
 def draw(generator, num_images, *, seed=0):
     """Images of a generator at latents from NumPy, the same for one seed on every backend.
 
@@ -89,7 +88,7 @@ def load_recording(name):
     with Image.open(io.BytesIO(_read(name, "recording.webp"))) as sheet:  # a row a moment, a column a latent
         pixels = np.asarray(sheet.convert("RGB"))[..., :channels]
     tiles = pixels.reshape(len(pixels) // side, side, -1, side, channels).swapaxes(1, 2)
-    facts = _facts()["trainings"][name]
+    facts = load_ladder()[0][name]
     return facts["steps"], images.normalize(tiles), facts["kernel_distances"]
 
 
@@ -107,15 +106,17 @@ def load_ladder():
 
     Taught in: `08_measuring_gans`.
     """
-    return _facts()["trainings"], _facts()["frames"]
+    facts = json.loads(data.read_file("results/results.json"))
+    return facts["trainings"], facts["frames"]
 
 
 @checks.arguments(name=NAME)
 def load_band(name):
-    """Where the curves of a normal run lie: for each number of updates, the interval that holds 95 % of runs with other seeds.
+    """Where the curves of a normal run lie: at each moment, the interval that holds 95 % of further runs.
 
     From the mean m and the standard deviation s over n seeds it is m -+ t s sqrt(1 + 1 / n), with Student's t for n - 1 degrees
-    of freedom: m -+ 3.04 s for five seeds.
+    of freedom: m -+ 3.04 s for five seeds. A value is the mean over the updates since the moment before, so single updates are
+    noisier than their band. It holds for one moment: a healthy run of 41 moments may leave its band at a few.
 
     Args:
         name: as in `load_generator`, whose training it is.
@@ -129,15 +130,15 @@ def load_band(name):
 
     Taught in: `03_vanilla_gan`.
     """
-    return _facts()["trainings"][name]["band"]
+    return load_ladder()[0].get(name, {"band": {}})["band"]
 
 
 @checks.arguments(name=NAME)
 def show_recording(name, title=""):
     """Show a recorded training in a notebook: a strip of some moments and, where widgets run, a slider through all of them.
 
-    The figure has the same latents in each column, and the kernel distance of every moment beside it. A page without a running
-    kernel shows the figure alone.
+    The strip has one latent in each column; a second figure has the kernel distance of every moment over its band. A page without
+    a running kernel shows the figures alone.
 
     Args:
         name: as in `load_generator`.
@@ -186,25 +187,5 @@ def _encode_png(grid):
 
 def _read(name, end):
     """The content of a file of a shipped training, once its checksum is right."""
-    path, expected = data.find_folder() / "results" / f"{name}.{end}", _facts()["trainings"][name]["sha256"][end]
-    content = _open(path)
-    found = hashlib.sha256(content).hexdigest()
-    passed = f"{path.name} is damaged: its SHA-256 is {found}."
-    checks.require(found == expected, passed, f"Expected is {expected}.", data.RESTORE)
-    return content
-
-
-@functools.cache
-def _facts():
-    """Numbers of all shipped trainings, by name."""
-    return json.loads(_open(data.find_folder() / "results" / "results.json"))
-
-
-def _open(path):
-    if not path.exists():
-        raise FileNotFoundError(
-            f"The bundled file {path.name} is missing in {path.parent.name}/. "
-            "Generators and recordings are expected in the repository's folder data/results. "
-            "Get them again with: git checkout -- data"
-        )
-    return path.read_bytes()
+    sums = load_ladder()[0].get(name, {}).get("sha256", {})
+    return data.read_file(f"results/{name}.{end}", sums.get(end, "none: the training is not shipped"))

@@ -409,7 +409,6 @@ def cases():
             dict(real=points(), fake=points(), title="t", ax=None, limit=1.0),
             dict(
                 real=array(points(), none=True),
-                band=BAND,
                 fake=array(points(), none=True),
                 title=TITLE,
                 ax=AXES,
@@ -439,6 +438,7 @@ def cases():
                 title=TITLE,
                 fraction=number(0.0, 1.0),
                 real=array(points(), none=True),
+                band=BAND,
             ),
         ),
         "plotting.plot_samples_through_time": (
@@ -631,6 +631,7 @@ WITHOUT = {
     "autodiff.run_on_replicas": "called by fit() with itself",
     "autodiff.sum_over_replicas": "runs inside a compiled step",
     "data.find_folder": "takes no argument",
+    "data.read_file": "called by the loaders with names of their own",
     "doctor.Diagnosis": "what a function returns",
     "plotting.use_style": "takes no argument",
     "results.load_ladder": "takes no argument",
