@@ -15,7 +15,7 @@ from gan_utils import data, features, results
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
-import quality_ladder  # noqa: E402
+import quality_ladder
 
 FOLDER = data.find_folder() / "results"
 FACTS = json.loads((FOLDER / "results.json").read_text())["trainings"]
