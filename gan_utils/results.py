@@ -155,6 +155,7 @@ def show_recording(name, title=""):
     rows = plotting.plot_samples_through_time(steps, samples, title, num_images=10)
     title = "Kernel distance of the recorded training"
     curve = plotting.plot_curves(steps, {"kernel_distance": kernel_distances}, title, band=load_band(name))
+    curve.set_yscale("log")
     for ax in (rows, curve):
         display(ax.figure)
         plt.close(ax.figure)
@@ -163,7 +164,7 @@ def show_recording(name, title=""):
     except ImportError:  # the strip says the same in fewer moments
         return
     slider = ipywidgets.IntSlider(len(steps) - 1, 0, len(steps) - 1, description="moment")
-    picture, words = ipywidgets.Image(format="png"), ipywidgets.Label()
+    picture, words = ipywidgets.Image(format="png", layout={"align_self": "flex-start"}), ipywidgets.Label()
 
     def show(change=None):
         i = slider.value
