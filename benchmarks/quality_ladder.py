@@ -47,7 +47,7 @@ TRAININGS = {
     "04_frogs": ("04 narrow networks", (12_480, 31_200), 5),
     "04_frogs_loop": ("04 narrow networks, classic loop", (5_000, 31_200), 2),
     "05_frogs": ("05 DCGAN", (6_240, 46_800), 5),
-    "07_frogs": ("07 WGAN-GP", (900, 12_000), 5),
+    "07_frogs": ("07 WGAN-GP", (900, 12_000), 2),
 }
 
 
@@ -467,6 +467,7 @@ def draw_ladder(records, path):
             value = frames[f"{kind}_{dataset}"]["kernel_high" if kind == "real" else "kernel_distance"]
             ax.axhline(value, color=plotting.REAL, linestyle=style, label={"real": "real, upper end", "noise": "noise"}[kind])
         ax.set(title=dataset.capitalize(), xlabel="CPU seconds of training", yscale="log", ylabel="kernel distance")
+        ax.set_xlim(left=0)
         ax.legend(fontsize="x-small")
     plt.savefig(path, dpi=110)
     plt.close()
@@ -491,7 +492,7 @@ def draw_time_to_quality(records, path):
             ax.plot(minutes, moments["kernel_distances"], line, color=color, label=label, marker=".", markersize=3)
             label = None
     ax.set(xlabel="CPU minutes of training, one thread", ylabel="kernel distance", yscale="log")
-    ax.set_title("The same frogs, networks and optimizers: two seeds each")
+    ax.set_title("The same frogs, networks and optimizers, trained in two ways")
     ax.legend()
     plt.savefig(path, dpi=110)
     plt.close()
