@@ -198,8 +198,8 @@ first rows of a table are equal, and only large differences count.
 
 What follows from it: batches of 32 for both, and RMSprop for the DCGAN; everything else stayed. With constant rates these two
 have their full trainings in `quality_ladder.md`: 0.0092 after 354 s (DCGAN) and 0.0152 after 711 s (narrow; 0.0090 at the moment
-before). The longer rows below with falling rates are no clear gain over them. The row "dcgan, 48 filters" is the floor that the
-search had to beat: a plain DCGAN of 0.68 M + 0.38 M parameters with batches of 64.
+before). The longer rows below with falling rates are no clear gain over them. The floor that the search had to beat is the row
+"dcgan, 48 filters": a plain DCGAN of 0.68 M + 0.38 M parameters with batches of 64.
 
 * `narrow` starts from lesson 04's networks as they were before the search: 32 filters, latents of 32, RMSprop 2e-4 (G) and 4e-4
   (D) with gradients clipped at 1, batches of 64, label smoothing 0.05, dropout 0.2.
