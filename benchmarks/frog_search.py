@@ -19,7 +19,7 @@ import sys
 import time
 from pathlib import Path
 
-from quality_ladder import locked, read_records, write_records
+from quality_ladder import ONE_THREAD, locked, read_records, write_records
 
 RESULTS = Path(__file__).with_suffix(".json")
 NUM_JUDGED, MOMENTS = 1_000, 4
@@ -221,7 +221,7 @@ def main():
     if arguments.command == "render":
         RESULTS.with_suffix(".md").write_text(render_table(json.loads(RESULTS.read_text())))
     elif arguments.command == "round":
-        os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        os.environ |= ONE_THREAD
         pictures = ["--pictures", str(arguments.pictures)] if arguments.pictures else []
         options = ["--seconds", str(arguments.seconds), "--seed", str(arguments.seed), *pictures]
         with concurrent.futures.ThreadPoolExecutor(2) as pool:

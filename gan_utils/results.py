@@ -27,7 +27,7 @@ NAME = checks.choice(GENERATORS, "They say the lesson and what it draws.")
 
 @checks.arguments(name=NAME)
 def load_generator(name):
-    """A generator that was trained beforehand, with the settings of its lesson.
+    """A generator that was trained beforehand; `benchmarks/quality_ladder.md` says with which settings.
 
     Args:
         name: number of the lesson and what it draws: `"03_digits"`, `"04_frogs"`; all are keys of `GENERATORS`.
@@ -38,7 +38,7 @@ def load_generator(name):
     Raises:
         ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_generative_matching`.
     """
     generator = GENERATORS[name]()
     with np.load(io.BytesIO(_read(name, "weights.npz")), allow_pickle=False) as arrays:
@@ -61,7 +61,7 @@ def draw(generator, num_images, *, seed=0):
     Raises:
         ValueError: if an argument does not fit.
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_generative_matching`.
     """
     latents = np.random.default_rng(seed).standard_normal((num_images, generator.input_shape[-1])).astype("float32")
     parts = [generator(latents[i : i + 250], training=False) for i in range(0, num_images, 250)]
@@ -82,7 +82,7 @@ def load_recording(name):
     Raises:
         ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_generative_matching`.
     """
     side, channels = (28, 1) if name.endswith("digits") else (32, 3)
     with Image.open(io.BytesIO(_read(name, "recording.webp"))) as sheet:  # a row a moment, a column a latent
@@ -127,8 +127,6 @@ def load_band(name):
 
     Raises:
         ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
-
-    Taught in: `03_vanilla_gan`.
     """
     return load_ladder()[0].get(name, {"band": {}})["band"]
 
@@ -147,7 +145,7 @@ def show_recording(name, title=""):
     Raises:
         ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_generative_matching`.
     """
     from IPython.display import display
 
