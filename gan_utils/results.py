@@ -7,6 +7,7 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 from keras import ops
+from matplotlib import ticker
 from PIL import Image
 
 from gan_utils import autodiff, checks, data, images, networks, plotting
@@ -152,8 +153,12 @@ def show_recording(name, title=""):
     steps, samples, kernel_distances = load_recording(name)
     rows = plotting.plot_samples_through_time(steps, samples, title, num_images=10)
     title = "Kernel distance of the recorded training"
-    curve = plotting.plot_curves(steps, {"kernel_distance": kernel_distances}, title, band=load_band(name))
+    curve = plotting.plot_curves(steps, {"kernel_distance": kernel_distances}, title, ylabel="distance", band=load_band(name))
+    curve.get_legend().remove()
     curve.set_yscale("log")
+    curve.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    curve.yaxis.set_major_formatter("{x:g}")
+    curve.minorticks_off()
     for ax in (rows, curve):
         display(ax.figure)
         plt.close(ax.figure)

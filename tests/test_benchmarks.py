@@ -1,8 +1,10 @@
+import ast
 import json
 import sys
 from pathlib import Path
 
 import keras
+import nbformat
 import pytest
 from keras import layers
 
@@ -68,6 +70,41 @@ def test_the_ladder_holds_every_image_lesson_and_a_frame():
             r["scores"]["kernel_distance"] for r in records if r["name"] == "04_frogs_classic"
         ]  # 80 updates: no better than noise
         assert all(value < kernel[f"noise_{dataset}"] for value in runs if value not in classic)
+
+
+# Updates of G, from the settings in the notebook of the same number.
+UPDATES = {
+    "02_digits": lambda s: s["digit_steps"],
+    "03_digits": lambda s: s["num_epochs"] * (s["num_images"] // s["batch_size"]),
+    "04_frogs": lambda s: s["num_epochs"] * (2 * s["num_frogs"] // s["batch_size"]),  # each frog and its mirror image
+    "05_digits": lambda s: s["digit_epochs"] * (s["num_digits"] // s["batch_size"]),
+    "05_frogs": lambda s: s["frog_epochs"] * (2 * s["num_frogs"] // s["frog_batch"]),
+    "07_digits": lambda s: s["digit_epochs"] * (s["digit_images"] // 64),
+    "07_frogs": lambda s: s["frog_epochs"] * (s["frog_images"] // 32) // s["critic_steps"],
+}
+
+
+def read_settings(path, budget):
+    """Numbers that the cells of a notebook give a name to, in one budget; a name keeps its first number."""
+    settings = {}
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    for statement in ast.parse("\n".join(cells)).body:
+        if isinstance(statement, ast.Assign):
+            target, value = statement.targets[0], statement.value
+            pairs = zip(target.elts, value.elts) if type(target) is type(value) is ast.Tuple else [(target, value)]
+            for name, number in pairs:
+                if isinstance(number, ast.Call):
+                    number = next((option.value for option in number.keywords if option.arg == budget), None)
+                if isinstance(name, ast.Name) and isinstance(number, ast.Constant):
+                    settings.setdefault(name.id, number.value)
+    return settings
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_the_ladder_trains_for_as_many_updates_as_the_notebook(name):
+    (path,) = FOLDER.parent.glob(f"notebooks/{name[:2]}_*.ipynb")
+    updates = [UPDATES[name](read_settings(path, budget)) for budget in ("classroom", "full")]
+    assert updates == list(quality_ladder.TRAININGS[name][1])
 
 
 @pytest.mark.parametrize("name", ["05_digits", "07_digits_clipped", "02_digits", "04_frogs_loop"])
