@@ -410,9 +410,6 @@ others: lesson 04 trains them in the budget `full` alone. "Classic loop" trains 
 `train_on_batch`. It is not `fit()` made slow: a frozen D uses its moving averages, D sees real and fake images in one batch and
 its loss is a mean of both halves, the fakes come from G in inference mode, and images are drawn with replacement.
 
-Not yet in the notebooks: the frogs of 04 and 05 are trained here with what the search found (`frog_search.md`); lessons 04 and 05
-still train with batches of 64, lesson 05 with Adam.
-
 Seconds are CPU seconds of training on one thread, without judging; of a GPU they are seconds. With several seeds a cell shows the
 mean and, in brackets, the lowest and the highest. The interval of the kernel distance comes from the samples of the first seed
 alone and says nothing about the spread over seeds. The last column is the share of samples whose nearest real image lies in the
@@ -514,9 +511,10 @@ def make_band(runs):
         curves = [run["moments"][key][start:] for run in runs]
         if None in curves[0]:
             continue  # no discriminator
-        curves = np.array(curves)
+        there, back = (np.log, np.exp) if key == "kernel_distances" else (np.asarray, np.asarray)
+        curves = there(curves)  # the spread of the distances is proportional to them
         mean, reach = curves.mean(axis=0), factor * curves.std(axis=0, ddof=1)
-        band[label] = [steps[start:], *(np.round(end, 4).tolist() for end in (mean - reach, mean + reach))]
+        band[label] = [steps[start:], *(np.round(back(end), 4).tolist() for end in (mean - reach, mean + reach))]
     return band
 
 

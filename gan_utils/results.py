@@ -116,8 +116,9 @@ def load_band(name):
     """Where the curves of a normal run lie: at each moment, the interval that holds 95 % of further runs.
 
     From the mean m and the standard deviation s over n seeds it is m -+ t s sqrt(1 + 1 / n), with Student's t for n - 1 degrees
-    of freedom: m -+ 3.04 s for five seeds. A value is the mean over the updates since the moment before, so single updates are
-    noisier than their band. It holds for one moment: a healthy run of 41 moments may leave its band at a few.
+    of freedom: m -+ 3.04 s for five seeds. The interval of the kernel distance is that of its logarithms. A value is the mean
+    over the updates since the moment before, so single updates are noisier than their band. It holds for one moment: a healthy
+    run of 41 moments may leave its band at a few.
 
     Args:
         name: as in `load_generator`, whose training it is.
