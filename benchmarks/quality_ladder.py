@@ -414,7 +414,7 @@ Seconds are CPU seconds of training on one thread, without judging; of a GPU the
 mean and, in brackets, the lowest and the highest. The interval of the kernel distance comes from the samples of the first seed
 alone and says nothing about the spread over seeds. The last column is the share of samples whose nearest real image lies in the
 training set; in brackets the share expected of a generator that copies nothing. Read no column alone: noise has a precision of
-0.99 among frogs and high last columns, but a recall of 0.
+0.99 among frogs and a high last column, but a recall of 0.
 """
 
 
@@ -454,7 +454,7 @@ def draw_ladder(records, path):
 
     plotting.use_style()
     frames = {record["name"]: record["scores"] for record in records if "budget" not in record}
-    _, axes = plt.subplots(1, 2, figsize=(9.0, 3.6))
+    _, axes = plt.subplots(1, 2, figsize=(9.0, 4.6))
     for ax, dataset in zip(axes, ("digits", "frogs")):
         looks = zip("os^Dv", ["#009E73", plotting.FAKE, "#CC79A7", plotting.NEUTRAL, "#56B4E9"])
         shown = {name: runs for name, runs in group(records).items() if dataset in name and runs}
@@ -468,7 +468,8 @@ def draw_ladder(records, path):
             ax.axhline(value, color=plotting.REAL, linestyle=style, label={"real": "real, upper end", "noise": "noise"}[kind])
         ax.set(title=dataset.capitalize(), xlabel="CPU seconds of training", yscale="log", ylabel="kernel distance")
         ax.set_xlim(left=0)
-        ax.legend(fontsize="x-small")
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(0.0, -0.18), ncols=2)
     plt.savefig(path, dpi=110)
     plt.close()
 
@@ -493,6 +494,7 @@ def draw_time_to_quality(records, path):
             label = None
     ax.set(xlabel="CPU minutes of training, one thread", ylabel="kernel distance", yscale="log")
     ax.set_title("The same frogs, networks and optimizers, trained in two ways")
+    ax.yaxis.set_major_formatter("{x:g}")
     ax.legend()
     plt.savefig(path, dpi=110)
     plt.close()
@@ -514,7 +516,9 @@ def make_band(runs):
         there, back = (np.log, np.exp) if key == "kernel_distances" else (np.asarray, np.asarray)
         curves = there(curves)  # the spread of the distances is proportional to them
         mean, reach = curves.mean(axis=0), factor * curves.std(axis=0, ddof=1)
-        band[label] = [steps[start:], *(np.round(back(end), 4).tolist() for end in (mean - reach, mean + reach))]
+        highest = 1.0 if key in ("d_real", "d_fake") else np.inf  # probabilities; the other curves are at least 0
+        ends = [np.clip(back(end), 0.0, highest) for end in (mean - reach, mean + reach)]
+        band[label] = [steps[start:], *(np.round(end, 4).tolist() for end in ends)]
     return band
 
 

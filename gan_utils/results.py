@@ -116,9 +116,9 @@ def load_band(name):
     """Where the curves of a normal run lie: at each moment, the interval that holds 95 % of further runs.
 
     From the mean m and the standard deviation s over n seeds it is m -+ t s sqrt(1 + 1 / n), with Student's t for n - 1 degrees
-    of freedom: m -+ 3.04 s for five seeds. The interval of the kernel distance is that of its logarithms. A value is the mean
-    over the updates since the moment before, so single updates are noisier than their band. It holds for one moment: a healthy
-    run of 41 moments may leave its band at a few.
+    of freedom: m -+ 3.04 s for five seeds. The interval of the kernel distance is that of its logarithms. A loss or output is
+    the mean over the updates since the moment before, so single updates are noisier; a kernel distance is that of 500 images.
+    The interval holds for one moment: a healthy run of 41 moments may leave its band at a few.
 
     Args:
         name: as in `load_generator`, whose training it is.
@@ -129,6 +129,8 @@ def load_band(name):
 
     Raises:
         ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
+
+    Taught in: `03_vanilla_gan`.
     """
     return load_ladder()[0].get(name, {"band": {}})["band"]
 
@@ -137,8 +139,8 @@ def load_band(name):
 def show_recording(name, title=""):
     """Show a recorded training in a notebook: a strip of some moments and, where widgets run, a slider through all of them.
 
-    The strip has one latent in each column; a second figure has the kernel distance of every moment over its band. A page without
-    a running kernel shows the figures alone.
+    The strip has one latent in each column; a second figure has the kernel distance of every moment, over its band if it has
+    one. A page without a running kernel shows the figures alone.
 
     Args:
         name: as in `load_generator`.
