@@ -40,6 +40,7 @@ TRIALS = {
     "narrow, batch 16": NARROW | {"batch_size": 16},
     "narrow, batch 32, simultaneous": NARROW | SMALL | {"order": "simultaneous"},
     "narrow, batch 32, fast": NARROW | SMALL | {"rates": (4e-4, 8e-4)},
+    "narrow, batch 32, simultaneous, falling rates": NARROW | SMALL | {"order": "simultaneous", "decay": True},
     "narrow, batch 32, falling rates": NARROW | SMALL | {"decay": True},
     "dcgan": DCGAN,  # lesson 05 as it was
     "dcgan, 48 filters": DCGAN | {"filters": (48, 48)},  # the floor of the search: a plain DCGAN
@@ -48,6 +49,9 @@ TRIALS = {
     "dcgan, batch 32, two rates": DCGAN | SMALL | {"rates": (2e-4, 4e-4)},
     "dcgan, batch 32, RMSprop": DCGAN | SMALL | RMS,
     "dcgan, batch 32, RMSprop, falling rates": DCGAN | SMALL | RMS | {"decay": True},
+    "dcgan, batch 32, RMSprop, simultaneous, falling rates": DCGAN | SMALL | RMS | {"order": "simultaneous", "decay": True},
+    "dcgan, batch 16, RMSprop, falling rates": DCGAN | RMS | {"batch_size": 16, "decay": True},
+    "dcgan, 48 filters, batch 32, RMSprop, falling rates": DCGAN | SMALL | RMS | {"filters": (48, 48), "decay": True},
     "dcgan, batch 32, RMSprop, averaged weights": DCGAN | SMALL | RMS | {"average": 0.998},
     "dcgan, batch 32, RMSprop, smoothing and dropout": DCGAN | SMALL | RMS | {"smoothing": 0.05, "dropout": 0.2},
     "dcgan, batch 32, RMSprop, fast": DCGAN | SMALL | RMS | {"rates": (4e-4, 8e-4)},

@@ -513,11 +513,12 @@ def make_band(runs):
         curves = [run["moments"][key][start:] for run in runs]
         if None in curves[0]:
             continue  # no discriminator
-        there, back = (np.log, np.exp) if key == "kernel_distances" else (np.asarray, np.asarray)
-        curves = there(curves)  # the spread of the distances is proportional to them
+        logarithmic = key == "kernel_distances"  # their spread is proportional to them
+        curves = np.log(curves) if logarithmic else np.array(curves)
         mean, reach = curves.mean(axis=0), factor * curves.std(axis=0, ddof=1)
+        ends = np.array([mean - reach, mean + reach])
         highest = 1.0 if key in ("d_real", "d_fake") else np.inf  # probabilities; the other curves are at least 0
-        ends = [np.clip(back(end), 0.0, highest) for end in (mean - reach, mean + reach)]
+        ends = np.exp(ends) if logarithmic else np.clip(ends, 0.0, highest)
         band[label] = [steps[start:], *(np.round(end, 4).tolist() for end in ends)]
     return band
 
