@@ -89,7 +89,7 @@ def load_recording(name):
     with Image.open(io.BytesIO(_read(name, "recording.webp"))) as sheet:  # a row a moment, a column a latent
         pixels = np.asarray(sheet.convert("RGB"))[..., :channels]
     tiles = pixels.reshape(len(pixels) // side, side, -1, side, channels).swapaxes(1, 2)
-    facts = load_ladder()[0][name]
+    facts = load_ladder()[0][name]["shipped"]
     return facts["steps"], images.normalize(tiles), facts["kernel_distances"]
 
 
@@ -99,7 +99,8 @@ def load_ladder():
     Returns:
         `(trainings, frames)`. The first maps names, those of `GENERATORS` and more, to mappings with `title`; `parameters` of G
         and D; `device`; `budget`; `scores`, a list with the result of `features.evaluate` for each seed; and the course of the
-        first seed: `steps`, `seconds` (of CPU time on a CPU) and `kernel_distances`. The second maps `real_digits`,
+        first seed: `steps`, `seconds` (of CPU time on a CPU) and `kernel_distances`. `shipped` describes the longest training of
+        the first seed, whose generator and recording are shipped. The second maps `real_digits`,
         `noise_digits`, `real_frogs` and `noise_frogs` to scores.
 
     Raises:
