@@ -46,7 +46,7 @@ TRAININGS = {
     "04_frogs_classic": ("04 classic networks", (80, 31_200), 2),
     "04_frogs": ("04 narrow networks", (12_480, 31_200), 5),
     "04_frogs_loop": ("04 narrow networks, classic loop", (5_000, 31_200), 2),
-    "05_frogs": ("05 DCGAN", (6_240, 46_800), 5),
+    "05_frogs": ("05 DCGAN", (14_976, 46_800), 5),
     "07_frogs": ("07 WGAN-GP", (900, 12_000), 2),
 }
 
@@ -64,6 +64,14 @@ def rmsprop(*rates, **options):
     import keras
 
     return [keras.optimizers.RMSprop(rate, **options) for rate in rates]
+
+
+def falling(rate, num_updates):
+    """The rate stays for half of the updates and then falls to 0 on half a wave of a cosine."""
+    import keras
+
+    half = num_updates // 2
+    return keras.optimizers.schedules.CosineDecay(rate, half, warmup_target=rate, warmup_steps=half)
 
 
 def adversarial(generator, discriminator, optimizers, seed, *, images, batch_size=64, **options):
@@ -168,7 +176,7 @@ def build(name, seed, num_updates):
         }
         return ClassicLoop(settings), None
     if name == "05_frogs":
-        optimizers = rmsprop(2e-4, 4e-4, clipvalue=1.0)
+        optimizers = rmsprop(*(falling(rate, num_updates) for rate in (2e-4, 4e-4)), clipvalue=1.0)
         return adversarial(shipped(), networks.build_dcgan_discriminator(), optimizers, seed, images=mirrored, batch_size=32)
     critic = networks.build_frog_discriminator(dropout=0.0, batch_norm=False)
     return adversarial(shipped(), critic, adam(2e-4, 0.0, 0.9), seed, images=images[:4_800], batch_size=32, **penalised)

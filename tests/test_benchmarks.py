@@ -76,12 +76,14 @@ def test_the_ladder_holds_every_image_lesson_and_a_frame():
             assert run["scores"]["kernel_low"] <= run["scores"]["kernel_distance"] <= run["scores"]["kernel_high"], name
     for dataset in ("digits", "frogs"):
         kernel = {record["name"]: record["scores"]["kernel_distance"] for record in records if "budget" not in record}
-        runs = [r["scores"]["kernel_distance"] for r in records if dataset in r["name"] and "budget" in r]
-        assert kernel[f"real_{dataset}"] < min(runs)
-        classic = [
-            r["scores"]["kernel_distance"] for r in records if r["name"] == "04_frogs_classic"
-        ]  # 80 updates: no better than noise
-        assert all(value < kernel[f"noise_{dataset}"] for value in runs if value not in classic)
+        runs = {}
+        for record in records:
+            if dataset in record["name"] and "budget" in record:
+                runs.setdefault(record["name"], []).append(record["scores"]["kernel_distance"])
+        assert kernel[f"real_{dataset}"] < min(min(values) for values in runs.values())
+        # 80 updates are no better than noise, and the classic loop may end anywhere
+        learned = [max(values) for name, values in runs.items() if name not in ("04_frogs_classic", "04_frogs_loop")]
+        assert max(learned) < kernel[f"noise_{dataset}"]
 
 
 # Updates of G, from the settings in the notebook of the same number.
