@@ -431,8 +431,9 @@ others: lesson 04 trains them in the budget `full` alone. "Classic loop" trains 
 `train_on_batch`. It is not `fit()` made slow: a frozen D uses its moving averages, D sees real and fake images in one batch and
 its loss is a mean of both halves, the fakes come from G in inference mode, and images are drawn with replacement.
 
-Seconds are CPU seconds of training on one thread, without judging; of a GPU they are seconds. With several seeds a cell shows the
-mean and, in brackets, the lowest and the highest. The interval of the kernel distance comes from the samples of the first seed
+Seconds are CPU seconds of training on one thread, without judging; of a GPU they are seconds. Two trainings at a time shared two
+cores, at last three of the DCGAN's frogs (945 to 955 s in place of 876 and 879). With several seeds a cell shows the mean and, in
+brackets, the lowest and the highest. The interval of the kernel distance comes from the samples of the first seed
 alone and says nothing about the spread over seeds. The last column is the share of samples whose nearest real image lies in the
 training set; in brackets the share expected of a generator that copies nothing. Read no column alone: noise has a precision of
 0.99 among frogs and a high last column, but a recall of 0.
