@@ -204,7 +204,7 @@ The rows of 350 s are whole trainings of the DCGAN with constant rates, 335 to 3
 
 The floor that the search had to beat is the row "dcgan, 48 filters": a plain DCGAN of 0.68 M + 0.38 M parameters with batches
 of 64, one seed. The aim was half of its distance in the same time. One seed with falling rates comes to about a third of it in
-840 s; the mean of lesson 05's five trainings is half of it. Not tried: constant rates for as long.
+840 s; the mean of lesson 05's five trainings, in slightly more time, is half of it. Not tried: constant rates for as long.
 
 * `narrow` starts from lesson 04's networks as they were before the search: 32 filters, latents of 32, RMSprop 2e-4 (G) and 4e-4
   (D) with gradients clipped at 1, batches of 64, label smoothing 0.05, dropout 0.2.
