@@ -31,7 +31,7 @@ DCGAN = NARROW | {"networks": "dcgan", "latent_dim": 100, "optimizer": "adam", "
 DCGAN |= {"smoothing": 0.0, "dropout": 0.0}
 ADAM, SMALL, RMS = {"optimizer": "adam"}, {"batch_size": 32}, {"optimizer": "rmsprop", "rates": (2e-4, 4e-4)}
 TRIALS = {
-    "narrow": NARROW,  # lesson 04 as it was
+    "narrow": NARROW,  # lesson 03 as it was
     "narrow, Adam": NARROW | ADAM | {"rates": (2e-4, 2e-4)},
     "narrow, Adam, two rates": NARROW | ADAM,
     "narrow, simultaneous": NARROW | {"order": "simultaneous"},
@@ -41,7 +41,7 @@ TRIALS = {
     "narrow, batch 32, simultaneous": NARROW | SMALL | {"order": "simultaneous"},
     "narrow, batch 32, fast": NARROW | SMALL | {"rates": (4e-4, 8e-4)},
     "narrow, batch 32, falling rates": NARROW | SMALL | {"decay": True},
-    "dcgan": DCGAN,  # lesson 05 as it was
+    "dcgan": DCGAN,  # lesson 06 as it was
     "dcgan, 48 filters": DCGAN | {"filters": (48, 48)},  # the floor of the search: a plain DCGAN
     "dcgan, up-sampling": DCGAN | {"networks": "dcgan, up-sampling"},
     "dcgan, batch 32": DCGAN | SMALL,
@@ -196,19 +196,19 @@ so cheap updates buy more of them. 1,000 samples against 5,000 training frogs; s
 only large differences count: five seeds of one setting differ by a factor of two (350 s), and between neighbouring moments of a
 run the distance changes by a fifth and more.
 
-What follows from it: batches of 32 for both; for the DCGAN also lesson 04's RMSprop with clipped gradients, and rates that fall
-over the second half of a run. Lesson 05 trains so, with a cosine in place of the line. `quality_ladder.md` has five seeds of
+What follows from it: batches of 32 for both; for the DCGAN also lesson 03's RMSprop with clipped gradients, and rates that fall
+over the second half of a run. Lesson 06 trains so, with a cosine in place of the line. `quality_ladder.md` has five seeds of
 each lesson: 0.0081 (0.0060 to 0.0100) after 876 to 955 s for the DCGAN (the higher times with three programs on two cores),
 0.0120 (0.0091 to 0.0152) after 700 s for the narrow networks, whose one run with falling rates (725 s) lies inside their range.
 The rows of 350 s are whole trainings of the DCGAN with constant rates, 335 to 354 s each.
 
 The floor that the search had to beat is the row "dcgan, 48 filters": a plain DCGAN of 0.68 M + 0.38 M parameters with batches
 of 64, one seed. The aim was half of its distance in the same time. One seed with falling rates comes to about a third of it in
-840 s; the mean of lesson 05's five trainings, in slightly more time, is half of it. Not tried: constant rates for as long.
+840 s; the mean of lesson 06's five trainings, in slightly more time, is half of it. Not tried: constant rates for as long.
 
-* `narrow` starts from lesson 04's networks as they were before the search: 32 filters, latents of 32, RMSprop 2e-4 (G) and 4e-4
+* `narrow` starts from lesson 03's networks as they were before the search: 32 filters, latents of 32, RMSprop 2e-4 (G) and 4e-4
   (D) with gradients clipped at 1, batches of 64, label smoothing 0.05, dropout 0.2.
-* `dcgan` starts from lesson 05's: 32 filters, latents of 100, Adam 2e-4 with beta_1 0.5 for both, batches of 64.
+* `dcgan` starts from lesson 06's: 32 filters, latents of 100, Adam 2e-4 with beta_1 0.5 for both, batches of 64.
 * "falling rates": over the second half of the time both rates fall to 0 on a line. "averaged weights": G is judged by the moving
   average of its weights. "up-sampling": nearest-neighbour up-sampling and a 3 x 3 convolution for each transposed convolution.
 """

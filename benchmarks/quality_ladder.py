@@ -38,16 +38,16 @@ MARKS = "<!-- table of benchmarks/quality_ladder.py render -->", "<!-- end of th
 
 # Title; updates of G in the budgets classroom and full; how many seeds. A band of normal curves needs five.
 TRAININGS = {
-    "02_digits": ("02 matching network", (2_000, 20_000), 2),
-    "03_digits": ("03 GAN", (9_360, 46_800), 5),
-    "05_digits": ("05 DCGAN", (3_748, 23_425), 5),
-    "07_digits_clipped": ("07 WGAN, clipped", (1_800, 9_000), 2),
-    "07_digits": ("07 WGAN-GP", (1_800, 9_000), 2),
-    "04_frogs_classic": ("04 classic networks", (80, 31_200), 2),
-    "04_frogs": ("04 narrow networks", (12_480, 31_200), 5),
-    "04_frogs_loop": ("04 narrow networks, classic loop", (5_000, 31_200), 2),
-    "05_frogs": ("05 DCGAN", (14_976, 46_800), 5),
-    "07_frogs": ("07 WGAN-GP", (900, 12_000), 2),
+    "matching_digits": ("matching network", (2_000, 20_000), 2),
+    "vanilla_digits": ("vanilla GAN", (9_360, 46_800), 5),
+    "dcgan_digits": ("DCGAN", (3_748, 23_425), 5),
+    "wgan_clipped_digits": ("WGAN, clipped", (1_800, 9_000), 2),
+    "wgan_gp_digits": ("WGAN-GP", (1_800, 9_000), 2),
+    "classic_frogs": ("classic networks", (80, 31_200), 2),
+    "narrow_frogs": ("narrow networks", (12_480, 31_200), 5),
+    "narrow_frogs_loop": ("narrow networks, classic loop", (5_000, 31_200), 2),
+    "dcgan_frogs": ("DCGAN", (14_976, 46_800), 5),
+    "wgan_gp_frogs": ("WGAN-GP", (900, 12_000), 2),
 }
 
 
@@ -144,30 +144,30 @@ def build(name, seed, num_updates):
     def shipped(name=name):
         return results.GENERATORS[name]()
 
-    if name == "02_digits":
+    if name == "matching_digits":
         return matching(shipped(), images, seed, num_updates, batch_size=1_000 if num_updates > 2_000 else 500)
-    if name == "03_digits":
+    if name == "vanilla_digits":
         discriminator = networks.build_mlp_discriminator((28, 28, 1))
         return adversarial(shipped(), discriminator, adam(3e-4, 0.5), seed, images=images, batch_size=128)
-    if name == "05_digits":
+    if name == "dcgan_digits":
         discriminator = networks.build_dcgan_discriminator((28, 28, 1))
         return adversarial(shipped(), discriminator, adam(2e-4, 0.5), seed, images=images)
-    if name == "07_digits":
+    if name == "wgan_gp_digits":
         critic = networks.build_mlp_discriminator((28, 28, 1), units=(512, 256), dropout=0)
         return adversarial(shipped(), critic, adam(1e-4, 0.0, 0.9), seed, images=images[:57_600], **penalised)
-    if name == "07_digits_clipped":
-        pair = shipped("07_digits"), clipped_critic()
+    if name == "wgan_clipped_digits":
+        pair = shipped("wgan_gp_digits"), clipped_critic()
         return adversarial(*pair, rmsprop(5e-5, 5e-5), seed, images=images[:57_600], **critic_options)
-    if name == "04_frogs":
+    if name == "narrow_frogs":
         optimizers = rmsprop(2e-4, 4e-4, clipvalue=1.0)
         return adversarial(
             shipped(), networks.build_frog_discriminator(), optimizers, seed, images=mirrored, batch_size=32, **smoothed
         )
-    if name == "04_frogs_classic":
+    if name == "classic_frogs":
         pair, optimizers = (build_classic_generator(), build_classic_discriminator()), rmsprop(4e-4, 8e-4, clipvalue=1.0)
         return adversarial(*pair, optimizers, seed, images=mirrored, batch_size=32, **smoothed)
-    if name == "04_frogs_loop":
-        settings = {"build": lambda: (shipped("04_frogs"), networks.build_frog_discriminator()), "images": mirrored}
+    if name == "narrow_frogs_loop":
+        settings = {"build": lambda: (shipped("narrow_frogs"), networks.build_frog_discriminator()), "images": mirrored}
         settings |= {
             "optimizer": {"name": "rmsprop", "rates": (2e-4, 4e-4)},
             "batch_size": 32,
@@ -175,7 +175,7 @@ def build(name, seed, num_updates):
             "seed": seed,
         }
         return ClassicLoop(settings), None
-    if name == "05_frogs":
+    if name == "dcgan_frogs":
         optimizers = rmsprop(*(falling(rate, num_updates) for rate in (2e-4, 4e-4)), clipvalue=1.0)
         return adversarial(shipped(), networks.build_dcgan_discriminator(), optimizers, seed, images=mirrored, batch_size=32)
     critic = networks.build_frog_discriminator(dropout=0.0, batch_norm=False)
@@ -261,7 +261,7 @@ def train(name, seed, budget):
 
         judge.look(0)
         model.fit(**options, epochs=1_000_000, callbacks=[Follow()], verbose=0)
-    networks = [generator, *([model.discriminator] if name != "02_digits" else [])]
+    networks = [generator, *([model.discriminator] if name != "matching_digits" else [])]
     record = {"name": name, "budget": budget, "seed": seed, "backend": autodiff.BACKEND, "device": autodiff.describe_device()}
     record |= {"updates": judge.record["steps"][-1], "parameters": [network.count_params() for network in networks]}
     scores = features.evaluate(results.draw(generator, NUM_JUDGED[dataset], seed=0), dataset)
@@ -425,9 +425,9 @@ Written by `python benchmarks/quality_ladder.py render` from `quality_ladder.jso
 `features.evaluate`: {digits:,} digits or {frogs:,} frogs against 5,000 training images, in features of the course's classifiers.
 Digits and frogs have different rulers: compare within a table.
 
-The trainings have the settings of their lessons, with three exceptions. "07 WGAN, clipped" trains the digits of lesson 07 with
-the clipping that the lesson shows on the ring. "04 classic networks" makes only the updates that fit into about the time of the
-others: lesson 04 trains them in the budget `full` alone. "Classic loop" trains lesson 04's narrow networks with `predict` and
+The trainings have the settings of their lessons, with three exceptions. "WGAN, clipped" trains the digits of lesson 04 with
+the clipping that the lesson shows on the ring. "classic networks" makes only the updates that fit into about the time of the
+others: lesson 03 trains them in the budget `full` alone. "Classic loop" trains lesson 03's narrow networks with `predict` and
 `train_on_batch`. It is not `fit()` made slow: a frozen D uses its moving averages, D sees real and fake images in one batch and
 its loss is a mean of both halves, the fakes come from G in inference mode, and images are drawn with replacement.
 
@@ -507,8 +507,8 @@ def draw_time_to_quality(records, path):
     plotting.use_style()
     _, ax = plt.subplots(figsize=(6.4, 3.4))
     lines = (
-        ("04_frogs_loop", "predict and train_on_batch", plotting.NEUTRAL, "--"),
-        ("04_frogs", "gan.fit()", plotting.FAKE, "-"),
+        ("narrow_frogs_loop", "predict and train_on_batch", plotting.NEUTRAL, "--"),
+        ("narrow_frogs", "gan.fit()", plotting.FAKE, "-"),
     )
     for name, label, color, line in lines:
         for record in group(records)[name][:2]:

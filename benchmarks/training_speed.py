@@ -39,27 +39,27 @@ def describe_networks():
     wgan = {"critic_steps": 5, "wasserstein": True}
     return {
         "mlp": {
-            "title": "MLP of lesson 03, batch 128",
+            "title": "MLP of lesson 02, batch 128",
             "build": lambda: (networks.build_mlp_generator(100, (28, 28, 1)), networks.build_mlp_discriminator((28, 28, 1))),
             **{"images": digits, "batch_size": 128, "optimizer": adam(3e-4, 0.5), "updates": 60},
         },
         "classic_frog": {
-            "title": "classic frog network of lesson 04, batch 20",
+            "title": "classic frog network of lesson 03, batch 20",
             "build": lambda: (build_classic_generator(), build_classic_discriminator()),
             **{"images": frogs, "batch_size": 20, "optimizer": rmsprop, "updates": 3},
         },
         "narrow_frog": {
-            "title": "narrow frog network of lesson 04, batch 20",
+            "title": "narrow frog network of lesson 03, batch 20",
             "build": lambda: (networks.build_frog_generator(32), networks.build_frog_discriminator()),
             **{"images": frogs, "batch_size": 20, "optimizer": rmsprop, "updates": 40},
         },
         "dcgan": {
-            "title": "DCGAN of lesson 05, batch 64",
+            "title": "DCGAN of lesson 06, batch 64",
             "build": lambda: (networks.build_dcgan_generator(), networks.build_dcgan_discriminator()),
             **{"images": frogs, "batch_size": 64, "optimizer": adam(2e-4, 0.5), "updates": 20},
         },
         "wgan_gp": {
-            "title": "WGAN-GP of lesson 07, frogs, 5 critic steps of 32",
+            "title": "WGAN-GP of lesson 04, frogs, 5 critic steps of 32",
             "build": lambda: (
                 networks.build_frog_generator(32),
                 networks.build_frog_discriminator(batch_norm=False, dropout=0.0),

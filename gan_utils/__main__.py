@@ -15,7 +15,7 @@ def main(path="gan_utils.png"):
     print(f"backend  {autodiff.BACKEND} {autodiff.BACKEND_VERSION} on {autodiff.describe_device()}")
     print(f"data     {data.find_folder()}")
     began = time.perf_counter()
-    frogs, digits = (results.draw(results.load_generator(name), 64) for name in ("05_frogs", "03_digits"))
+    frogs, digits = (results.draw(results.load_generator(name), 64) for name in ("dcgan_frogs", "vanilla_digits"))
     digits = np.pad(digits, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=-1.0).repeat(3, axis=-1)  # to the size of frogs
     monitors.save_grid(frogs, path, real=digits)
     print(f"picture  {path}: 64 digits and 64 frogs, none chosen, drawn in {time.perf_counter() - began:.1f} s")

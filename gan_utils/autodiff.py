@@ -72,7 +72,7 @@ def value_and_gradients(function, variables):
     Raises:
         ValueError: if a variable is none, or the function does not return `(scalar, aux)`.
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_vanilla_gan`.
     """
     values = _read("value_and_gradients()", "variables", variables)
     (value,), aux, (gradients,) = _differentiate(lambda _: _check_result(function()), [values], variables)
@@ -96,7 +96,7 @@ def joint_gradients(function, *variable_lists):
     Raises:
         ValueError: if a variable is none, or the function does not return one scalar for each list.
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_vanilla_gan`.
     """
     lists = [_read("joint_gradients()", "variable_lists", variables) for variables in variable_lists]
     variables = [variable for part in variable_lists for variable in part]
@@ -119,7 +119,7 @@ def input_gradients(function, inputs):
     Raises:
         ValueError: if the inputs are no floats, or the function does not return a tensor.
 
-    Taught in: `07_wgan`.
+    Taught in: `04_wgan`.
     """
     _, _, gradients = _differentiate(lambda lists: ([_total(function(lists[0][0]))], None), [[inputs]])
     return gradients[0][0]
@@ -140,7 +140,7 @@ def gradients_at(function, values):
     Raises:
         ValueError: if a value is no float, or the function does not return a scalar.
 
-    Taught in: `06_training_failures`.
+    Taught in: `05_training_failures`.
     """
     values = [TENSOR("gradients_at()", "values", value) for value in values]
     (value,), _, (gradients,) = _differentiate(lambda lists: _check_result((function(lists[0]), None)), [values])

@@ -99,7 +99,7 @@ def load_frogs(split="train"):
     Raises:
         ValueError: for an unknown split or a damaged file; FileNotFoundError without the file and without a network.
 
-    Taught in: `04_frog_dcgan`.
+    Taught in: `03_frog_dcgan`.
     """
     path = find_folder() / "cifar10_frogs.webp"
     if path.exists():
@@ -145,7 +145,7 @@ def sample_modes(num_points, centers, *, scale=0.05, seed=None):
     Raises:
         ValueError: if `num_points` is below 1, `scale` is negative or the centres do not fit.
 
-    Taught in: `02_generative_matching`.
+    Taught in: `07_generative_matching`.
     """
     rng = np.random.default_rng(seed)
     labels = rng.integers(len(centers), size=num_points)

@@ -27,7 +27,7 @@ def squared_mmd(x, y, bandwidths, *, unbiased=True):
     Raises:
         ValueError: if the inner shapes differ, a bandwidth is not positive, or a cloud has fewer samples than the estimate needs.
 
-    Source: Gretton et al. 2012, Journal of Machine Learning Research 13, equations 3 and 5. Taught in: `02_generative_matching`.
+    Source: Gretton et al. 2012, Journal of Machine Learning Research 13, equations 3 and 5. Taught in: `07_generative_matching`.
     """
     x, y, bandwidths = _check_clouds("squared_mmd()", x, y, bandwidths, 2 if unbiased else 1)
     xx, yy, xy = (_kernel(*pair, bandwidths) for pair in ((x, x), (y, y), (x, y)))
@@ -53,7 +53,7 @@ def median_bandwidth(x, y):
     Raises:
         ValueError: if the inner shapes differ, a cloud is empty, or more than half of all samples are equal.
 
-    Source: Gretton et al. 2012, section 8. Taught in: `02_generative_matching`.
+    Source: Gretton et al. 2012, section 8. Taught in: `07_generative_matching`.
     """
     x, y, _ = _check_clouds("median_bandwidth()", x, y, 1.0, 1)
     both = ops.concatenate([x, y])
@@ -85,7 +85,7 @@ def permutation_test(x, y, bandwidths, *, num_permutations=200, seed=None):
         ValueError: as `squared_mmd`, or if `num_permutations` is below 1.
 
     Source: Gretton et al. 2012, section 5; the count that includes the real deal: Phipson and Smyth 2010, arXiv:1603.05766.
-    Taught in: `02_generative_matching`.
+    Taught in: `07_generative_matching`.
     """
     x, y, bandwidths = _check_clouds("permutation_test()", x, y, bandwidths, 2)
     both, n = ops.concatenate([x, y]), x.shape[0]

@@ -82,7 +82,7 @@ def diagnose(steps, logs, samples, real):
         ValueError: if a log is missing, too short, of another length, NaN or infinite, if D's outputs are scores instead of
             probabilities (a Wasserstein critic), or if the samples do not fit the real ones.
 
-    Taught in: `06_training_failures`.
+    Taught in: `05_training_failures`.
     """
     logs, (samples, real) = _check_logs(steps, logs), _check_samples(samples, real)
     signs = types.SimpleNamespace(**_read_logs(logs), **_look_at_samples(samples, real))
@@ -211,13 +211,13 @@ def _find_health(signs):
 
 # Asked in this order; the section of the course treats the illness.
 RULES = {
-    "wrong scale of images": (_find_wrong_scale, "04_frog_dcgan, 6. What was repaired"),
-    "a network does not learn": (_find_standstill, "04_frog_dcgan, 4. The freeze lab"),
-    "discriminator too strong": (_find_strong_discriminator, "06_training_failures, 1. Vanishing gradients"),
-    "generator too strong": (_find_strong_generator, "06_training_failures, 4. Remedies"),
-    "oscillation": (_find_oscillation, "06_training_failures, 3. Past the equilibrium"),
-    "mode collapse": (_find_collapse, "06_training_failures, 2. Mode collapse"),
-    "healthy": (_find_health, "06_training_failures, 5. Reading a log"),
+    "wrong scale of images": (_find_wrong_scale, "03_frog_dcgan, 6. What was repaired"),
+    "a network does not learn": (_find_standstill, "03_frog_dcgan, 4. The freeze lab"),
+    "discriminator too strong": (_find_strong_discriminator, "05_training_failures, 1. Vanishing gradients"),
+    "generator too strong": (_find_strong_generator, "05_training_failures, 4. Remedies"),
+    "oscillation": (_find_oscillation, "05_training_failures, 3. Past the equilibrium"),
+    "mode collapse": (_find_collapse, "05_training_failures, 2. Mode collapse"),
+    "healthy": (_find_health, "05_training_failures, 5. Reading a log"),
 }
 ILLNESSES = tuple(RULES)
 
@@ -239,7 +239,7 @@ def _check_logs(steps, logs):
     _check(not broken, f"NaN or infinite values in {', '.join(broken)}", "finite numbers", remedy)
     outputs = np.concatenate([logs["d_real"], logs["d_fake"]])
     found = f"d_real and d_fake from {outputs.min():.3g} to {outputs.max():.3g}"
-    remedy = "A Wasserstein critic gives scores: judge it by its loss, as in 07_wgan."
+    remedy = "A Wasserstein critic gives scores: judge it by its loss, as in 04_wgan."
     _check(outputs.min() >= 0.0 and outputs.max() <= 1.0, found, "probabilities in [0, 1]", remedy)
     return logs
 

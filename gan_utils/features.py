@@ -75,7 +75,7 @@ def classify(images, name):
     Raises:
         ValueError: if the images do not fit.
 
-    Taught in: `06_training_failures`.
+    Taught in: `05_training_failures`.
     """
     images = _check_images("classify()", (None, *CLASSIFIERS[name][0]), images)
     return keras.ops.convert_to_numpy(keras.ops.softmax(_run("classify()", load_classifier(name), images)[1]))

@@ -23,7 +23,7 @@ def sample_latents(num_latents, latent_dim, *, seed=None):
     Raises:
         ValueError: if a size is below 1, or there would be more than 10^8 numbers.
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_vanilla_gan`.
     """
     if not checks.is_tensor(num_latents):
         checks.whole(1, checks.MANY // latent_dim)("sample_latents()", "num_latents", num_latents)
@@ -52,7 +52,7 @@ def interpolate(start, end, num_points):
         ValueError: if the ends are not vectors of one length, one is zero, they point in opposite directions (no shortest
             arc), or `num_points` is below 2.
 
-    Source: White 2016, arXiv:1609.04468. Taught in: `03_vanilla_gan`.
+    Source: White 2016, arXiv:1609.04468. Taught in: `02_vanilla_gan`.
     """
     start, end = start.astype("float64"), end.astype("float64")
     lengths = np.linalg.norm(start), np.linalg.norm(end)

@@ -75,7 +75,7 @@ def run_folder(lesson_name, budget):
     """Folder for what a lesson writes, `runs/<lesson>/<budget>` under the working directory; git ignores it."""
     fits = lesson_name.strip() and Path(lesson_name).name == lesson_name
     passed = f"run_folder() received lesson_name={lesson_name!r}."
-    checks.require(fits, passed, "It must be the name of one folder.", "Write the lesson's name, '03_vanilla_gan'.")
+    checks.require(fits, passed, "It must be the name of one folder.", "Write the lesson's name, '02_vanilla_gan'.")
     folder = Path("runs") / lesson_name / budget
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -31,7 +31,7 @@ def saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0
     Raises:
         ValueError: if the shapes are not `(batch, 1)` and equal.
 
-    Source: Goodfellow et al. 2014, arXiv:1406.2661, equation 1, with the sign turned. Taught in: `03_vanilla_gan`.
+    Source: Goodfellow et al. 2014, arXiv:1406.2661, equation 1, with the sign turned. Taught in: `02_vanilla_gan`.
     """
     # softplus(x) - softplus(-x) = x, so a target of 1 - t instead of 1 adds t * logit.
     shift = label_smoothing / 2.0
@@ -56,7 +56,7 @@ def saturating_generator_loss(real_logits, fake_logits):
     Raises:
         ValueError: if the shapes are not `(batch, 1)` and equal.
 
-    Source: Goodfellow et al. 2014, arXiv:1406.2661, equation 1. Taught in: `03_vanilla_gan`.
+    Source: Goodfellow et al. 2014, arXiv:1406.2661, equation 1. Taught in: `02_vanilla_gan`.
     """
     return -ops.mean(ops.softplus(fake_logits))
 
@@ -81,7 +81,7 @@ def non_saturating_generator_loss(real_logits, fake_logits):
     Raises:
         ValueError: if the shapes are not `(batch, 1)` and equal.
 
-    Source: Goodfellow et al. 2014, arXiv:1406.2661, section 3. Taught in: `03_vanilla_gan`.
+    Source: Goodfellow et al. 2014, arXiv:1406.2661, section 3. Taught in: `02_vanilla_gan`.
     """
     return ops.mean(ops.softplus(-fake_logits))
 
@@ -102,7 +102,7 @@ def wasserstein_discriminator_loss(real_logits, fake_logits):
     Raises:
         ValueError: if the shapes are not `(batch, 1)` and equal.
 
-    Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1. Taught in: `07_wgan`.
+    Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1. Taught in: `04_wgan`.
     """
     return ops.mean(fake_logits) - ops.mean(real_logits)
 
@@ -121,7 +121,7 @@ def wasserstein_generator_loss(real_logits, fake_logits):
     Raises:
         ValueError: if the shapes are not `(batch, 1)` and equal.
 
-    Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1. Taught in: `07_wgan`.
+    Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1. Taught in: `04_wgan`.
     """
     return -ops.mean(fake_logits)
 

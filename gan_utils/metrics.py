@@ -28,7 +28,7 @@ def covered_modes(points, centers, *, radius):
         ValueError: if shapes do not fit, there are no points, or a coordinate is NaN.
 
     Differs from the paper: Metz et al. 2016, arXiv:1611.02163, count a mode from its first good sample on; one stray point
-    in thousands should not count. Taught in: `02_generative_matching`.
+    in thousands should not count. Taught in: `07_generative_matching`.
     """
     distances, nearest = cKDTree(centers).query(points)
     good = distances <= radius
@@ -54,7 +54,7 @@ def covered_classes(probabilities, *, confidence=0.6):
         ValueError: if the rows are no probabilities.
 
     Source: the count of Metz et al. 2016, arXiv:1611.02163, section 3.3, with a threshold as in `covered_modes`. Taught in:
-    `06_training_failures`.
+    `05_training_failures`.
     """
     fits = probabilities.min() >= 0.0 and np.allclose(probabilities.sum(axis=1), 1.0, atol=1e-3)
     passed = f"covered_classes() received an array of shape {probabilities.shape} whose rows do not all add up to 1."
@@ -206,7 +206,7 @@ def nearest_neighbors(samples, references):
     Raises:
         ValueError: if the inner shapes differ or one of the sets is empty.
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_vanilla_gan`.
     """
     return _nearest(samples, references)
 

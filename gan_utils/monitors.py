@@ -45,7 +45,7 @@ class Recorder(keras.callbacks.Callback):
     Raises:
         ValueError: if an argument does not fit; at the start of training, if the latents do not fit the generator.
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_vanilla_gan`.
     """
 
     @checks.arguments(latents=LATENTS, every=checks.whole(1), live=checks.FLAG, folder=PATH, real=REAL, band=plotting.BAND)
@@ -160,7 +160,7 @@ class Checkpoint(keras.callbacks.Callback):
         ValueError: if an argument does not fit; at the start of training, if the folder holds only another run.
         OSError: if a checkpoint cannot be written. The last one stays.
 
-    Taught in: `04_frog_dcgan`.
+    Taught in: `03_frog_dcgan`.
     """
 
     @checks.arguments(folder=PATH, every=checks.whole(1))

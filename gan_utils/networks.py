@@ -42,7 +42,7 @@ def build_mlp_generator(latent_dim, output_shape, *, units=(256, 512, 1024), act
     Raises:
         ValueError: if a size is no int from 1 to 4,096, or the activation is unknown.
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_vanilla_gan`.
     """
     model = keras.Sequential([keras.Input((latent_dim,))], name="generator")
     for width in units:
@@ -69,7 +69,7 @@ def build_mlp_discriminator(input_shape, *, units=(1024, 512, 256), dropout=0.3)
     Raises:
         ValueError: if a size is no int from 1 to 4,096, or `dropout` is not in [0, 0.99].
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_vanilla_gan`.
     """
     model = keras.Sequential([keras.Input(input_shape), layers.Flatten()], name="discriminator")
     for width in units:
@@ -83,7 +83,7 @@ def build_mlp_discriminator(input_shape, *, units=(1024, 512, 256), dropout=0.3)
 
 @checks.arguments(latent_dim=SIZE, base_filters=SIZE)
 def build_frog_generator(latent_dim=32, *, base_filters=32):
-    """Convolutional generator of 32 x 32 colour images: a narrow form of lesson 04's classic network.
+    """Convolutional generator of 32 x 32 colour images: a narrow form of lesson 03's classic network.
 
     Dense to 4 x 4, then three transposed convolutions, kernel 4 and stride 2, with batch normalisation and LeakyReLU(0.2) between
     them, and a tanh.
@@ -99,7 +99,7 @@ def build_frog_generator(latent_dim=32, *, base_filters=32):
     Raises:
         ValueError: if a size is no int from 1 to 4,096.
 
-    Taught in: `04_frog_dcgan`.
+    Taught in: `03_frog_dcgan`.
     """
     filters = (4 * base_filters, 2 * base_filters, base_filters)
     return _grow(latent_dim, (4, 4), filters, 3, lambda: layers.LeakyReLU(negative_slope=0.2))
@@ -107,7 +107,7 @@ def build_frog_generator(latent_dim=32, *, base_filters=32):
 
 @checks.arguments(base_filters=SIZE, dropout=DROPOUT, batch_norm=checks.FLAG)
 def build_frog_discriminator(*, base_filters=32, dropout=0.2, batch_norm=True):
-    """Convolutional discriminator of 32 x 32 colour images: a narrow form of lesson 04's classic network.
+    """Convolutional discriminator of 32 x 32 colour images: a narrow form of lesson 03's classic network.
 
     Three convolutions, kernel 4 and stride 2, with LeakyReLU(0.2), then dropout and one logit.
 
@@ -122,7 +122,7 @@ def build_frog_discriminator(*, base_filters=32, dropout=0.2, batch_norm=True):
     Raises:
         ValueError: if a size is no int from 1 to 4,096, or `dropout` is not in [0, 0.99].
 
-    Taught in: `04_frog_dcgan`.
+    Taught in: `03_frog_dcgan`.
     """
     model = _shrink((32, 32, 3), (base_filters, 2 * base_filters, 4 * base_filters), batch_norm=batch_norm)
     if dropout:
@@ -151,7 +151,7 @@ def build_dcgan_generator(latent_dim=100, image_shape=(32, 32, 3), *, base_filte
         ValueError: if the image cannot be halved twice.
 
     Differs from the paper: kernel 4 instead of 5, divisible by the stride, and fewer channels. Source: Radford et al. 2015,
-    arXiv:1511.06434, section 3 and figure 1. Taught in: `05_dcgan_recipe`.
+    arXiv:1511.06434, section 3 and figure 1. Taught in: `06_dcgan_recipe`.
     """
     height, width, num_stages = _halve("build_dcgan_generator()", image_shape)
     filters = [base_filters * 2**stage for stage in reversed(range(num_stages))]
@@ -178,7 +178,7 @@ def build_dcgan_discriminator(image_shape=(32, 32, 3), *, base_filters=32):
         ValueError: if the image cannot be halved twice.
 
     Differs from the paper: kernel 4 instead of 5, fewer channels, and a logit instead of a sigmoid. Source: Radford et al. 2015,
-    arXiv:1511.06434, section 3. Taught in: `05_dcgan_recipe`.
+    arXiv:1511.06434, section 3. Taught in: `06_dcgan_recipe`.
     """
     _, _, num_stages = _halve("build_dcgan_discriminator()", image_shape)
     filters = [base_filters * 2**stage for stage in range(num_stages)]

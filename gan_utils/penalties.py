@@ -31,7 +31,7 @@ def gradient_penalty(discriminator, real_images, fake_images, *, seed=None, weig
         ValueError: if the shapes differ or are not those of the discriminator, or the discriminator holds batch normalisation
             (its output for one image would depend on the others, so the slope at one image is not defined).
 
-    Source: Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1. Taught in: `07_wgan`.
+    Source: Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1. Taught in: `04_wgan`.
     """
     # A plain function, as `GAN.look_ahead` passes it, has no input shape.
     form = checks.form(getattr(discriminator, "input_shape", None))

@@ -12,7 +12,7 @@ def _is_band(value):
     return all(array.ndim == 2 and len(array) == 3 and array.dtype.kind in "if" for array in arrays)
 
 
-BAND = checks.rule(_is_band, "a dict from labels to (steps, low, high)", "Pass results.load_band('03_digits').")
+BAND = checks.rule(_is_band, "a dict from labels to (steps, low, high)", "Pass results.load_band('vanilla_digits').")
 AXES = checks.instance(plt.Axes, "axes of matplotlib", "Make them with plt.subplots(), or leave ax out.")
 
 REAL, FAKE, NEUTRAL = "#0072B2", "#E69F00", "#555555"
@@ -85,7 +85,7 @@ def plot_points(real=None, fake=None, title="", *, ax=None, limit=None):
     Raises:
         ValueError: if the points are not `(n, 2)` and finite.
 
-    Taught in: `07_wgan`.
+    Taught in: `04_wgan`.
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(3.4, 3.4))
@@ -120,7 +120,7 @@ def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1, band=N
     Raises:
         ValueError: if a curve has not as many values as there are steps. NaN is drawn as a gap: it shows where a run broke down.
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_vanilla_gan`.
     """
     line = checks.array("n", finite=False, remedy="Pass recorder.steps and recorder.logs of one monitors.Recorder.")
     pairs = {f"the curve {label!r}": (values, line) for label, values in curves.items()}
@@ -173,7 +173,7 @@ def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None, ba
     Raises:
         ValueError: if an argument does not fit, as in `plot_curves`, `show_grid` and `plot_points`.
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_vanilla_gan`.
     """
     samples = checks.as_numpy(samples)
     if samples.ndim != 4:
@@ -220,7 +220,7 @@ def plot_samples_through_time(steps, samples, title="", *, num_moments=6, num_im
     Raises:
         ValueError: if there is not one array of images for each moment, or the arrays differ in shape.
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_vanilla_gan`.
     """
     fits = isinstance(samples, (list, tuple, np.ndarray)) and len(samples) == len(steps)
     passed = f"plot_samples_through_time() received {len(steps)} steps and samples={checks.describe(samples)}."

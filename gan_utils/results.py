@@ -15,13 +15,13 @@ from gan_utils import autodiff, checks, data, images, networks, plotting
 # The generator of each image lesson. `benchmarks/quality_ladder.py` trains them and writes all files that are read here.
 DIGIT = (28, 28, 1)
 GENERATORS = {
-    "02_digits": functools.partial(networks.build_mlp_generator, 16, DIGIT, units=(128, 256, 512)),
-    "03_digits": functools.partial(networks.build_mlp_generator, 100, DIGIT),
-    "04_frogs": networks.build_frog_generator,
-    "05_digits": functools.partial(networks.build_dcgan_generator, 100, DIGIT),
-    "05_frogs": networks.build_dcgan_generator,
-    "07_digits": functools.partial(networks.build_mlp_generator, 64, DIGIT, units=(256, 512)),
-    "07_frogs": networks.build_frog_generator,
+    "matching_digits": functools.partial(networks.build_mlp_generator, 16, DIGIT, units=(128, 256, 512)),
+    "vanilla_digits": functools.partial(networks.build_mlp_generator, 100, DIGIT),
+    "narrow_frogs": networks.build_frog_generator,
+    "dcgan_digits": functools.partial(networks.build_dcgan_generator, 100, DIGIT),
+    "dcgan_frogs": networks.build_dcgan_generator,
+    "wgan_gp_digits": functools.partial(networks.build_mlp_generator, 64, DIGIT, units=(256, 512)),
+    "wgan_gp_frogs": networks.build_frog_generator,
 }
 NAME = checks.choice(GENERATORS, "They say the lesson and what it draws.")
 
@@ -31,7 +31,7 @@ def load_generator(name):
     """A generator that was trained beforehand; `benchmarks/quality_ladder.md` says with which settings.
 
     Args:
-        name: number of the lesson and what it draws: `"03_digits"`, `"04_frogs"`; all are keys of `GENERATORS`.
+        name: number of the lesson and what it draws: `"vanilla_digits"`, `"narrow_frogs"`; all are keys of `GENERATORS`.
 
     Returns:
         `keras.Model`, latents `(batch, latent_dim)` -> images in [-1, 1]. Its weights were stored as float16.
@@ -39,7 +39,7 @@ def load_generator(name):
     Raises:
         ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
 
-    Taught in: `02_generative_matching`.
+    Taught in: `07_generative_matching`.
     """
     generator = GENERATORS[name]()
     with np.load(io.BytesIO(_read(name, "weights.npz")), allow_pickle=False) as arrays:
@@ -62,7 +62,7 @@ def draw(generator, num_images, *, seed=0):
     Raises:
         ValueError: if an argument does not fit.
 
-    Taught in: `02_generative_matching`.
+    Taught in: `07_generative_matching`.
     """
     latents = np.random.default_rng(seed).standard_normal((num_images, generator.input_shape[-1])).astype("float32")
     parts = [generator(latents[i : i + 250], training=False) for i in range(0, num_images, 250)]
@@ -83,7 +83,7 @@ def load_recording(name):
     Raises:
         ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
 
-    Taught in: `02_generative_matching`.
+    Taught in: `07_generative_matching`.
     """
     side, channels = (28, 1) if name.endswith("digits") else (32, 3)
     with Image.open(io.BytesIO(_read(name, "recording.webp"))) as sheet:  # a row a moment, a column a latent
@@ -131,7 +131,7 @@ def load_band(name):
     Raises:
         ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
 
-    Taught in: `03_vanilla_gan`.
+    Taught in: `02_vanilla_gan`.
     """
     return load_ladder()[0].get(name, {"band": {}})["band"]
 
@@ -150,7 +150,7 @@ def show_recording(name, title=""):
     Raises:
         ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
 
-    Taught in: `02_generative_matching`.
+    Taught in: `07_generative_matching`.
     """
     from IPython.display import display
 

@@ -41,7 +41,7 @@ class GAN(keras.Model):
     Raises:
         ValueError: if the shapes of the two networks do not fit, or the discriminator ends with a sigmoid.
 
-    Source: Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1. Taught in: `03_vanilla_gan`, `04_frog_dcgan`.
+    Source: Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1. Taught in: `02_vanilla_gan`, `03_frog_dcgan`.
     """
 
     @checks.arguments(generator=autodiff.MODEL, discriminator=autodiff.MODEL, seed=checks.seed(), name=checks.TEXT)
@@ -295,7 +295,7 @@ class GAN(keras.Model):
         Returns:
             Function `(images, *, training) -> logits (batch, 1)`.
 
-        Source: Metz et al. 2016, arXiv:1611.02163, equations 7 to 9. Taught in: `06_training_failures`.
+        Source: Metz et al. 2016, arXiv:1611.02163, equations 7 to 9. Taught in: `05_training_failures`.
         """
         network, optimizer = self.discriminator, self.discriminator_optimizer
         state = [ops.convert_to_tensor(variable) for variable in network.non_trainable_variables]
@@ -525,7 +525,7 @@ def freeze_guard(*, learning, frozen):
         RuntimeError: at the end of the block, naming the network, if `learning` stands still, `frozen` moves, or a weight
             becomes NaN.
 
-    Taught in: `04_frog_dcgan`.
+    Taught in: `03_frog_dcgan`.
     """
     passed = f"freeze_guard() received the network {learning.name!r} as learning and as frozen."
     checks.require(learning is not frozen, passed, "It expects two networks.", "Pass D as one of them and G as the other.")

@@ -87,7 +87,7 @@ PATH = st.one_of(OBJECTS, st.integers(), st.floats(), st.booleans())
 FUNCTION = st.one_of(OBJECTS.filter(lambda x: not callable(x)), TEXTS, SCALARS)
 OPTION = st.one_of(OBJECTS.filter(lambda x: not callable(x)), TEXTS, st.integers(), st.floats(), st.booleans())
 MODEL = st.one_of(OBJECTS, TEXTS, SCALARS)
-SHIPPED = choice("04_frogs", "03_digits")
+SHIPPED = choice("narrow_frogs", "vanilla_digits")
 BAND = st.one_of(
     OBJECTS.filter(lambda value: value != {}),
     TEXTS,
@@ -468,10 +468,10 @@ def cases():
                 real=array(points(100), more=[points(2), np.ones((100, 2))]),
             ),
         ),
-        "results.load_generator": (results.load_generator, dict(name="04_frogs"), dict(name=SHIPPED)),
-        "results.load_recording": (results.load_recording, dict(name="04_frogs"), dict(name=SHIPPED)),
-        "results.load_band": (results.load_band, dict(name="04_frogs"), dict(name=SHIPPED)),
-        "results.show_recording": (results.show_recording, dict(name="04_frogs", title="t"), dict(name=SHIPPED, title=TITLE)),
+        "results.load_generator": (results.load_generator, dict(name="narrow_frogs"), dict(name=SHIPPED)),
+        "results.load_recording": (results.load_recording, dict(name="narrow_frogs"), dict(name=SHIPPED)),
+        "results.load_band": (results.load_band, dict(name="narrow_frogs"), dict(name=SHIPPED)),
+        "results.show_recording": (results.show_recording, dict(name="narrow_frogs", title="t"), dict(name=SHIPPED, title=TITLE)),
         "results.draw": (
             results.draw,
             dict(generator=generator, num_images=2, seed=1),

@@ -57,13 +57,13 @@ def test_the_stored_search_and_ladder_are_those_of_the_stored_numbers():
 
 def test_the_longest_training_of_the_first_seed_is_shipped():
     records = [
-        {"name": "05_frogs", "seed": seed, "updates": updates, "backend": backend}
+        {"name": "dcgan_frogs", "seed": seed, "updates": updates, "backend": backend}
         for seed, updates, backend in ((0, 10, "jax"), (0, 10, "tensorflow"), (1, 90, "jax"))
     ]
-    assert quality_ladder.find_shipped(records, "05_frogs") == records[1]
+    assert quality_ladder.find_shipped(records, "dcgan_frogs") == records[1]
     records.append(records[0] | {"updates": 30})
-    assert quality_ladder.find_shipped(records, "05_frogs") == records[3]
-    assert quality_ladder.find_shipped(records, "04_frogs") is None
+    assert quality_ladder.find_shipped(records, "dcgan_frogs") == records[3]
+    assert quality_ladder.find_shipped(records, "narrow_frogs") is None
 
 
 def test_the_ladder_holds_every_image_lesson_and_a_frame():
@@ -82,19 +82,20 @@ def test_the_ladder_holds_every_image_lesson_and_a_frame():
                 runs.setdefault(record["name"], []).append(record["scores"]["kernel_distance"])
         assert kernel[f"real_{dataset}"] < min(min(values) for values in runs.values())
         # 80 updates are no better than noise, and the classic loop may end anywhere
-        learned = [max(values) for name, values in runs.items() if name not in ("04_frogs_classic", "04_frogs_loop")]
+        learned = [max(values) for name, values in runs.items() if name not in ("classic_frogs", "narrow_frogs_loop")]
         assert max(learned) < kernel[f"noise_{dataset}"]
 
 
-# Updates of G, from the settings in the notebook of the same number.
+LESSONS = {"matching": "07", "vanilla": "02", "narrow": "03", "dcgan": "06", "wgan": "04"}
+# Updates of G, from the settings in the notebook that makes the training.
 UPDATES = {
-    "02_digits": lambda s: s["digit_steps"],
-    "03_digits": lambda s: s["num_epochs"] * (s["num_images"] // s["batch_size"]),
-    "04_frogs": lambda s: s["num_epochs"] * (2 * s["num_frogs"] // s["batch_size"]),  # each frog and its mirror image
-    "05_digits": lambda s: s["digit_epochs"] * (s["num_digits"] // s["batch_size"]),
-    "05_frogs": lambda s: s["frog_epochs"] * (2 * s["num_frogs"] // s["frog_batch"]),
-    "07_digits": lambda s: s["digit_epochs"] * (s["digit_images"] // 64),
-    "07_frogs": lambda s: s["frog_epochs"] * (s["frog_images"] // 32) // s["critic_steps"],
+    "matching_digits": lambda s: s["digit_steps"],
+    "vanilla_digits": lambda s: s["num_epochs"] * (s["num_images"] // s["batch_size"]),
+    "narrow_frogs": lambda s: s["num_epochs"] * (2 * s["num_frogs"] // s["batch_size"]),  # each frog and its mirror image
+    "dcgan_digits": lambda s: s["digit_epochs"] * (s["num_digits"] // s["batch_size"]),
+    "dcgan_frogs": lambda s: s["frog_epochs"] * (2 * s["num_frogs"] // s["frog_batch"]),
+    "wgan_gp_digits": lambda s: s["digit_epochs"] * (s["digit_images"] // 64),
+    "wgan_gp_frogs": lambda s: s["frog_epochs"] * (s["frog_images"] // 32) // s["critic_steps"],
 }
 
 
@@ -116,12 +117,12 @@ def read_settings(path, budget):
 
 @pytest.mark.parametrize("name", UPDATES)
 def test_the_ladder_trains_for_as_many_updates_as_the_notebook(name):
-    (path,) = FOLDER.parent.glob(f"notebooks/{name[:2]}_*.ipynb")
+    (path,) = FOLDER.parent.glob(f"notebooks/{LESSONS[name.split('_')[0]]}_*.ipynb")
     updates = [UPDATES[name](read_settings(path, budget)) for budget in ("classroom", "full")]
     assert updates == list(quality_ladder.TRAININGS[name][1])
 
 
-@pytest.mark.parametrize("name", ["05_digits", "07_digits_clipped", "02_digits", "04_frogs_loop"])
+@pytest.mark.parametrize("name", ["dcgan_digits", "wgan_clipped_digits", "matching_digits", "narrow_frogs_loop"])
 def test_a_training_of_the_ladder_is_judged_and_stored(name, tmp_path, monkeypatch):
     monkeypatch.setattr(quality_ladder, "RESULTS", tmp_path / "ladder.json")
     monkeypatch.setattr(quality_ladder, "SHIPPED", tmp_path / "shipped")
@@ -132,9 +133,9 @@ def test_a_training_of_the_ladder_is_judged_and_stored(name, tmp_path, monkeypat
     quality_ladder.train(name, 0, "classroom")
     (record,) = json.loads((tmp_path / "ladder.json").read_text())
     assert record["updates"] == 20 and record["moments"]["steps"] == [0, 10, 20]
-    has_logs = name not in ("02_digits", "04_frogs_loop")
+    has_logs = name not in ("matching_digits", "narrow_frogs_loop")
     assert all((record["moments"][curve][-1] is not None) == has_logs for curve in ("d_real", "d_fake"))
-    ships = name in ("05_digits", "02_digits")
+    ships = name in ("dcgan_digits", "matching_digits")
     shipped = sorted(path.name for path in tmp_path.glob("shipped/*"))
     assert shipped == ([f"{name}.recording.webp", f"{name}.weights.npz"] if ships else [])
 

@@ -63,8 +63,8 @@ def test_check_answer(capsys, answer, expected, said):
 
 def test_run_folder_is_below_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    folder = lesson.run_folder("03_vanilla_gan", "ci")
-    assert folder.is_dir() and (tmp_path / "runs/03_vanilla_gan/ci").is_dir()
+    folder = lesson.run_folder("02_vanilla_gan", "ci")
+    assert folder.is_dir() and (tmp_path / "runs/02_vanilla_gan/ci").is_dir()
 
 
 def test_announcing_the_time_leaves_no_trace(capsys):

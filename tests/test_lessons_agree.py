@@ -33,10 +33,10 @@ def defined_in(lesson, name, *used):
 @pytest.mark.parametrize(
     ("lesson", "name", "ours"),
     [
-        ("03_vanilla_gan", "build_generator", lambda: networks.build_mlp_generator(100, (28, 28, 1))),
-        ("03_vanilla_gan", "build_discriminator", lambda: networks.build_mlp_discriminator((28, 28, 1))),
-        ("04_frog_dcgan", "build_frog_generator", networks.build_frog_generator),
-        ("04_frog_dcgan", "build_frog_discriminator", networks.build_frog_discriminator),
+        ("02_vanilla_gan", "build_generator", lambda: networks.build_mlp_generator(100, (28, 28, 1))),
+        ("02_vanilla_gan", "build_discriminator", lambda: networks.build_mlp_discriminator((28, 28, 1))),
+        ("03_frog_dcgan", "build_frog_generator", networks.build_frog_generator),
+        ("03_frog_dcgan", "build_frog_discriminator", networks.build_frog_discriminator),
     ],
 )
 def test_networks_are_the_same_function(lesson, name, ours):
@@ -50,32 +50,32 @@ def test_networks_are_the_same_function(lesson, name, ours):
 
 
 def test_losses_of_the_vanilla_gan():
-    discriminator_loss = defined_in("03_vanilla_gan", "discriminator_loss")
-    generator_loss = defined_in("03_vanilla_gan", "generator_loss")
+    discriminator_loss = defined_in("02_vanilla_gan", "discriminator_loss")
+    generator_loss = defined_in("02_vanilla_gan", "generator_loss")
     ours = losses.get("non_saturating")
     assert float(discriminator_loss(REAL, FAKE)) == pytest.approx(float(ours[0](REAL, FAKE)), rel=1e-6)
     assert float(generator_loss(FAKE)) == pytest.approx(float(ours[1](REAL, FAKE)), rel=1e-6)
 
 
 def test_losses_and_penalty_of_the_wasserstein_gan():
-    critic_loss, generator_loss = (defined_in("07_wgan", name) for name in ("critic_loss", "generator_loss"))
+    critic_loss, generator_loss = (defined_in("04_wgan", name) for name in ("critic_loss", "generator_loss"))
     ours = losses.get("wasserstein")
     assert float(critic_loss(REAL, FAKE)) == pytest.approx(float(ours[0](REAL, FAKE)), rel=1e-6)
     assert float(generator_loss(REAL, FAKE)) == pytest.approx(float(ours[1](REAL, FAKE)), rel=1e-6)
     critic = networks.build_mlp_discriminator((1,), units=(8,), dropout=0.0)
-    penalty = defined_in("07_wgan", "gradient_penalty")(critic, ops.array(REAL), ops.array(FAKE), seed=3)
+    penalty = defined_in("04_wgan", "gradient_penalty")(critic, ops.array(REAL), ops.array(FAKE), seed=3)
     expected = penalties.gradient_penalty(critic, ops.array(REAL), ops.array(FAKE), seed=3)
     assert float(penalty) == pytest.approx(float(expected), rel=1e-6)
 
 
 def test_distance_of_generative_matching():
-    kernel = defined_in("02_generative_matching", "kernel")
-    squared_mmd = defined_in("02_generative_matching", "squared_mmd", kernel)
+    kernel = defined_in("07_generative_matching", "kernel")
+    squared_mmd = defined_in("07_generative_matching", "squared_mmd", kernel)
     x, y = RNG.normal(size=(2, 20, 3)).astype("float32")
     for unbiased in (False, True):
         ours = float(distances.squared_mmd(x, y, 0.7, unbiased=unbiased))
         assert squared_mmd(x, y, 0.7, unbiased) == pytest.approx(ours, abs=1e-5)
-    assert defined_in("02_generative_matching", "median_distance")(x, y) == pytest.approx(
+    assert defined_in("07_generative_matching", "median_distance")(x, y) == pytest.approx(
         distances.median_bandwidth(x, y), rel=1e-5
     )
 

@@ -58,7 +58,7 @@ def test_a_shipped_generator_draws_images_in_range_that_differ(name):
     assert not np.allclose(images, results.draw(generator, 40, seed=1))
 
 
-@pytest.mark.parametrize("name", ["03_digits", "04_frogs", "05_frogs"])
+@pytest.mark.parametrize("name", ["vanilla_digits", "narrow_frogs", "dcgan_frogs"])
 def test_the_shipped_generator_has_the_quality_that_the_ladder_states(name):
     stated = FACTS[name]["shipped"]
     dataset = "digits" if "digits" in name else "frogs"
@@ -91,7 +91,7 @@ def test_there_is_a_band_from_five_runs_on(name):
     assert bool(results.load_band(name)) == (len(load_runs(name)) >= 5)
 
 
-@pytest.mark.parametrize("name", ("03_digits", "04_frogs", "05_digits", "05_frogs"))
+@pytest.mark.parametrize("name", ("vanilla_digits", "narrow_frogs", "dcgan_digits", "dcgan_frogs"))
 @pytest.mark.parametrize(
     "label, key, scale", (("generator_loss", "generator_loss", np.array), ("kernel_distance", "kernel_distances", np.log))
 )
@@ -129,7 +129,7 @@ def test_a_recording_is_shown_as_two_figures_and_a_slider(monkeypatch):
     plt.close("all")  # of other tests
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda output, **options: shown.append(output))
-    results.show_recording("04_frogs", "Frogs through training")
+    results.show_recording("narrow_frogs", "Frogs through training")
     rows, curve, slider = shown
     titles = [rows.axes[0].get_title(loc=place) for place in ("left", "center")]
     assert isinstance(rows, plt.Figure) and "Frogs through training" in titles
@@ -145,9 +145,9 @@ def test_the_slider_changes_the_picture(monkeypatch):
     monkeypatch.setattr("IPython.display.display", lambda output, **options: shown.append(output))
     original = ipywidgets.VBox
     monkeypatch.setattr(ipywidgets, "VBox", lambda children: boxes.append(original(children)) or boxes[-1])
-    results.show_recording("03_digits")
+    results.show_recording("vanilla_digits")
     slider, words, picture = boxes[0].children
-    steps, samples, _ = results.load_recording("03_digits")
+    steps, samples, _ = results.load_recording("vanilla_digits")
     last, last_words = picture.value, words.value
     assert last_words.startswith(f"{steps[-1]:,} updates")
     slider.value = 0
@@ -159,14 +159,14 @@ def test_the_slider_changes_the_picture(monkeypatch):
 @pytest.mark.parametrize("end", ["weights.npz", "recording.webp"])
 def test_a_damaged_or_missing_file_is_named(copy, end):
     load = results.load_generator if end == "weights.npz" else results.load_recording
-    path = copy / f"04_frogs.{end}"
+    path = copy / f"narrow_frogs.{end}"
     content = path.read_bytes()
     path.write_bytes(content[:-7] + b"garbage")
-    with pytest.raises(ValueError, match=f"04_frogs.{end} is damaged.*Expected.*git checkout"):
-        load("04_frogs")
+    with pytest.raises(ValueError, match=f"narrow_frogs.{end} is damaged.*Expected.*git checkout"):
+        load("narrow_frogs")
     path.unlink()
-    with pytest.raises(FileNotFoundError, match=f"04_frogs.{end} is missing.*git checkout"):
-        load("04_frogs")
+    with pytest.raises(FileNotFoundError, match=f"narrow_frogs.{end} is missing.*git checkout"):
+        load("narrow_frogs")
 
 
 def test_the_newcomers_command_prints_the_installation_and_draws_frogs_and_digits(tmp_path):
