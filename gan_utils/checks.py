@@ -40,6 +40,47 @@ def require(fits, passed, expected, remedy, kind=ValueError):
         raise kind(f"{passed} {expected} {remedy}")
 
 
+def check_array(caller, name, value, shape, *, smallest=1, remedy="Look for NaN in it."):
+    """A value as a NumPy array of finite numbers, once it is known to have the right shape.
+
+    Args:
+        caller: what the message begins with, `"evaluate()"`.
+        name: of the argument.
+        value: anything.
+        shape: lengths of the axes; None is any length, an ellipsis at the end any further axes.
+        smallest: least length of the first axis.
+        remedy: last sentence of the message.
+
+    Raises:
+        ValueError: for another shape or dtype, NaN, infinite or no values.
+    """
+    array = as_numpy(value)
+    axes = shape[:-1] if shape[-1:] == (...,) else shape
+    pairs = zip(array.shape, axes)
+    fits = array.ndim == len(axes) or (array.ndim > len(axes) < len(shape))
+    fits = fits and all(size and size == (axis or size) for size, axis in pairs) and array.size
+    fits = fits and array.dtype.kind in "fiu" and len(array) >= smallest
+    described = f"an array of shape {array.shape} and dtype {array.dtype}"
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        fits, described = False, f"{described} with NaN or infinite values"
+    wanted = ", ".join("any" if size is None else "..." if size is ... else str(size) for size in shape)
+    expected = f"It expects finite numbers of shape ({wanted}), at least {smallest} along the first axis."
+    require(fits, f"{caller} received {name} as {described}.", expected, remedy)
+    return array
+
+
+def check_choice(caller, name, value, names):
+    """A value, once it is known to be one of some names.
+
+    Raises:
+        ValueError: for any other value.
+    """
+    fits = isinstance(value, str) and value in names
+    expected = f"It must be one of {', '.join(map(repr, names))}."
+    require(fits, f"{caller} received {name}={value!r}.", expected, "Write one of them.")
+    return value
+
+
 def arguments(**rules):
     """Decorator that applies a rule to each named argument before the function runs.
 
