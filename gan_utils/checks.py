@@ -34,10 +34,10 @@ def error(passed, expected, remedy):
     return ValueError(f"{passed} {expected} {remedy}")
 
 
-def require(fits, passed, expected, remedy, kind=ValueError):
-    """Raise an exception of this kind with the three sentences of `error`, unless `fits`."""
+def require(fits, *sentences, kind=ValueError):
+    """Raise an exception of this kind, unless `fits`: what was passed, what is expected, the remedy."""
     if not fits:
-        raise kind(f"{passed} {expected} {remedy}")
+        raise kind(" ".join(sentences))
 
 
 def check_array(caller, name, value, shape, *, smallest=1, remedy="Look for NaN in it."):
