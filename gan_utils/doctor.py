@@ -155,7 +155,7 @@ def _place(cloud, real):
 
 
 def _roughness(values):
-    """Jumps between neighbours in units of the spread: 1 for white noise, near 0 for a slow curve."""
+    """Jumps between neighbours over the spread: 1 for white noise, near 0 for a slow curve."""
     spread = np.std(values)
     return np.std(np.diff(values)) / (np.sqrt(2.0) * spread) if spread > 1e-9 else 1.0
 

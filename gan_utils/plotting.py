@@ -6,10 +6,12 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import ticker
+from matplotlib.transforms import ScaledTranslation
 
 from gan_utils import checks
 from gan_utils import images as image_arrays
 
+BAND = getattr(checks, "MAPPING", None)  # MERGE: out, monitors.Recorder asks for it
 REAL, FAKE, NEUTRAL = "#0072B2", "#E69F00", "#555555"
 STYLE = {
     "figure.figsize": (7.0, 3.2),
@@ -23,7 +25,6 @@ STYLE = {
     "hatch.linewidth": 0.4,
     "legend.frameon": False,
     "lines.linewidth": 1.6,
-    "image.cmap": "viridis",
 }
 PROJECTOR = {"figure.dpi": 110, "font.size": 14.0, "hatch.linewidth": 0.8, "lines.linewidth": 2.4}
 # The look of a log's curve: color, line, name in the legend.
@@ -70,7 +71,7 @@ def alt_text(figure):
 
     Returns:
         What `describe` set; otherwise titles, kinds of marks with their names in the legend, and
-        labels of the axes: `"Losses. Lines: loss of D, loss of G. Horizontally updates"`.
+        labels of the axes: `"Losses. Lines: loss of D, loss of G. Horizontal axis: updates"`.
     """
     if figure.get_label():
         return figure.get_label()
@@ -84,27 +85,34 @@ def _tell(ax):
     marks = zip(KINDS, (ax.images, ax.patches, ax.lines, ax.collections))
     kinds = ", ".join(kind for kind, drawn in marks if drawn).capitalize()
     names = ax.get_legend_handles_labels()[1]
-    places = {"Horizontally": ax.get_xlabel(), "Vertically": ax.get_ylabel()} if ax.axison else {}
+    places = {"Horizontal": ax.get_xlabel(), "Vertical": ax.get_ylabel()} if ax.axison else {}
     titles = [ax.get_title(loc=place) for place in ("left", "center", "right")]
-    labels = [f"{place} {label}" for place, label in places.items() if label]
+    labels = [f"{place} axis: {label}" for place, label in places.items() if label]
     return [*titles, f"{kinds}: {', '.join(names)}" if names else kinds, *labels]
 
 
-def legend_above(ax):
-    """Put the legend above the axes, where no curve can run behind it: beside the title or below.
+def legend_outside(ax):
+    """Put the legend where no curve can run behind it: beside the title, else below the axes.
 
     Args:
-        ax: axes with labelled marks; its title comes first.
+        ax: axes with labelled marks and its title.
     """
-    names, title = ax.get_legend_handles_labels()[1], ax.get_title(loc="left")
-    inches = ax.get_position().width * ax.figure.get_figwidth() * 10.0 / plt.rcParams["font.size"]
-    needed = sum(0.45 + 0.075 * len(name) for name in names)  # of the usual letters
-    rows = int(np.ceil(needed / inches))
-    if names:
-        place = {"loc": "lower right", "bbox_to_anchor": (1.02, 0.97), "fontsize": "small"}
-        ax.legend(**place, ncols=-(-len(names) // rows), columnspacing=1.0, handletextpad=0.5)
-    if rows > 1 or needed + 0.085 * len(title) > inches:
-        ax.set_title(title, pad=6.0 + 16.0 * rows)
+    names, letter = ax.get_legend_handles_labels()[1], plt.rcParams["font.size"] / 10.0
+    if not names:
+        return
+    # In inches; the layout will stretch the axes by about this factor.
+    width = 1.15 * ax.get_position().width * ax.figure.get_figwidth()
+    needed = letter * sum(0.42 + 0.063 * len(name) for name in names)
+    look = {"fontsize": "small", "columnspacing": 1.0, "borderpad": 0.2, "borderaxespad": 0.0}
+    look["markerscale"] = 2.0
+    if needed + letter * 0.07 * len(ax.get_title(loc="left")) <= width:
+        ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(names), **look)
+        return
+    # Below the ticks and their label.
+    below = ScaledTranslation(0.0, -0.5 * letter, ax.figure.dpi_scale_trans)
+    look |= {"bbox_to_anchor": (0.5, 0.0), "bbox_transform": ax.transAxes + below}
+    rows = int(np.ceil(needed / width))
+    ax.legend(loc="upper center", ncols=-(-len(names) // rows), **look)
 
 
 def set_log_scale(ax, axis="y"):
@@ -176,7 +184,7 @@ def plot_points(real=None, fake=None, title="", *, ax=None, limit=None):
     ax.set(title=title, aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
     if limit is not None:
         ax.set(xlim=(-limit, limit), ylim=(-limit, limit))
-    legend_above(ax)
+    legend_outside(ax)
     return ax
 
 
@@ -202,7 +210,7 @@ def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1, band=N
     """
     if ax is None:
         _, ax = plt.subplots()
-    steps, hatches = np.asarray(steps), ["////", "\\\\\\\\"]
+    steps, colors = np.asarray(steps), {}
     for label, values in curves.items():
         color, line, name = LOOKS.get(label, (None, "-", label))
         width = min(smooth, len(values))
@@ -210,20 +218,16 @@ def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1, band=N
         (drawn,) = ax.plot(steps[max(0, width - 1) :], mean, line, color=color, label=name)
         if width > 1:
             ax.plot(steps, values, color=drawn.get_color(), alpha=0.2, linewidth=0.6)
-        if label in (band or {}):
-            hatch = hatches.pop(0) if hatches else ""
-            _draw_band(ax, np.asarray(band[label]), steps.max(), drawn.get_color(), hatch)
+        colors[label] = drawn.get_color()
+    for i, label in enumerate(label for label in curves if label in (band or {})):
+        corners, hatch = np.asarray(band[label]), ("////", "\\\\\\\\")[i % 2]
+        look = {"facecolor": (colors[label], 0.08), "edgecolor": colors[label], "linewidth": 0.7}
+        corners = corners[:, corners[0] <= steps.max()]
+        name = None if i else "normal runs"  # one entry of the legend for all
+        ax.fill_between(*corners, **look, hatch=hatch, label=name, zorder=1.5)
     ax.set(title=title, xlabel="updates", ylabel=ylabel)
-    legend_above(ax)
+    legend_outside(ax)
     return ax
-
-
-def _draw_band(ax, band, last_step, color, hatch):
-    """Outline and hatch where normal runs lie; the first band names all in the legend."""
-    named = any(area.get_label() == "normal runs" for area in ax.collections)
-    look = {"facecolor": (color, 0.08), "edgecolor": color, "hatch": hatch, "linewidth": 0.7}
-    label, band = None if named else "normal runs", band[:, band[0] <= last_step]
-    ax.fill_between(*band, **look, label=label, zorder=1.5)
 
 
 def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None, band=None):
@@ -248,7 +252,9 @@ def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None, ba
     Taught in: `02_vanilla_gan`.
     """
     samples = checks.as_numpy(samples)
-    figure, axes = plt.subplot_mosaic("SL;SD", figsize=(8.6, 4.0), width_ratios=(1.0, 1.25))
+    size = {"figsize": (9.0, 4.2), "width_ratios": (1.0, 1.25), "layout": "constrained"}
+    figure, axes = plt.subplot_mosaic("SL;SD", **size)
+    figure.get_layout_engine().set(rect=(0.0, 0.0, 1.0, 0.93))  # room for the title and the bar
     if samples.ndim == 4:
         show_grid(samples[:16], ax=axes["S"])
     elif samples.shape[1] == 1:
