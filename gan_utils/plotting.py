@@ -103,7 +103,7 @@ def legend_outside(ax):
     # In inches; the layout will stretch the axes by about this factor.
     width = 1.15 * ax.get_position().width * ax.figure.get_figwidth()
     needed = letter * sum(0.42 + 0.063 * len(name) for name in names)
-    look = {"fontsize": "small", "columnspacing": 1.0, "borderpad": 0.2, "borderaxespad": 0.0}
+    look = {"fontsize": "small", "columnspacing": 1.0, "borderpad": 0.2, "borderaxespad": 0.2}
     look["markerscale"] = 2.0
     if needed + letter * 0.07 * len(ax.get_title(loc="left")) <= width:
         ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(names), **look)

@@ -176,7 +176,7 @@ def test_what_does_not_fit_is_refused(changes, message):
 
 
 # --- planted runs: real trainings -----------------------------------------------------------------
-# A plant is a run with a known cause: a rate of 0, images in [0, 1], a generator in a hurry. Five of
+# A plant is a run with a known cause: a rate of 0, images in [0, 1], a hurried generator. Five of
 # each illness. `python tests/test_doctor.py` trains them and stores doctor_runs.npz.
 
 
