@@ -316,12 +316,7 @@ class GAN(keras.Model):
             return
         passed = f"{caller} received images of shape {x.shape}."
         checks.require(x.size and x.shape[1:] == shape, passed, f"D takes {('n', *shape)}.", remedy)
-        images.check_range(x, caller)
-        passed = f"{caller} received images from {x.min():.3g} to {x.max():.3g}, none negative."
-        remedy = (
-            "It expects [-1, 1], the range of tanh. Rescale what lies in [0, 1] with x * 2 - 1."
-        )
-        checks.require(x.min() < 0.0, passed, remedy)
+        images.check_range(x, caller, whole_set=True)
 
     def _prepare(self, x, batch_size, options):
         """The batches for `fit` and the first one."""
@@ -493,8 +488,11 @@ def freeze_guard(*, learning, frozen):
 def gradient_weights(network):
     """Copies of all weights that gradients can train, frozen or not, as a list of NumPy arrays."""
     # Not `trainable_weights`: it leaves out what a flag has frozen, which the guard looks for.
-    states = ("moving_mean", "moving_variance", "spectral_normalization")
-    weights = [w for w in network.weights if not any(state in w.path for state in states)]
+    spectral = keras.layers.SpectralNormalization
+    own = [layer.kernel for layer in losses._walk(network) if isinstance(layer, spectral)]
+    own = {id(kernel) for kernel in own}  # set by the layer itself at each call in training
+    states = ("moving_mean", "moving_variance", "vector_u")
+    weights = [w for w in network.weights if not w.path.endswith(states) and id(w) not in own]
     return [np.array(ops.convert_to_numpy(weight)) for weight in weights]
 
 
