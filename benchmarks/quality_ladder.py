@@ -85,7 +85,7 @@ def adversarial(generator, discriminator, optimizers, seed, *, images, batch_siz
 def matching(generator, digits, seed, num_updates, batch_size):
     import keras
 
-    from gan_utils import distances
+    from gan_utils import metrics
 
     class LatentsAndReal(keras.utils.PyDataset):
         def __init__(self):
@@ -99,11 +99,11 @@ def matching(generator, digits, seed, num_updates, batch_size):
             z = self.rng.standard_normal((batch_size, 16)).astype("float32")
             return z, digits[self.rng.integers(len(digits), size=batch_size)]
 
-    bandwidths = [distances.median_bandwidth(digits[:500], digits[500:1000]) * factor for factor in (0.25, 0.5, 1.0)]
+    bandwidths = [metrics.median_bandwidth(digits[:500], digits[500:1000]) * factor for factor in (0.25, 0.5, 1.0)]
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, num_updates), beta_1=0.5)
 
     def loss(real, fake):
-        return distances.squared_mmd(real, fake, bandwidths)
+        return metrics.squared_mmd(real, fake, bandwidths)
 
     generator.compile(optimizer, loss=loss, jit_compile=True, steps_per_execution=10)
     return generator, {"x": LatentsAndReal()}
@@ -131,13 +131,13 @@ def build(name, seed, num_updates):
     import keras
     from training_speed import ClassicLoop, build_classic_discriminator, build_classic_generator
 
-    from gan_utils import data, losses, networks, penalties, results
+    from gan_utils import data, losses, networks, results
 
     keras.utils.set_random_seed(seed)
     images, _ = data.load_mnist() if "digits" in name else data.load_frogs()
     mirrored = np.concatenate([images, images[:, :, ::-1]]) if "frogs" in name else None
     critic_options = {"loss": "wasserstein", "discriminator_steps": 5}
-    penalised = critic_options | {"penalty": penalties.gradient_penalty}
+    penalised = critic_options | {"penalty": losses.gradient_penalty}
     smooth = functools.partial(losses.non_saturating_discriminator_loss, label_smoothing=0.05)
     smoothed = {"loss": (smooth, losses.non_saturating_generator_loss)}
 

@@ -240,13 +240,13 @@ class Engine:
 
     def __init__(self, settings):
 
-        from gan_utils import penalties, training
+        from gan_utils import losses, training
 
         self.settings = settings
         self.per_step = settings["batch_size"] * settings.get("critic_steps", 1)
         options = {"steps_per_execution": max(1, settings["updates"] // 6), **self.options}
         if settings.get("wasserstein"):
-            options |= {"loss": "wasserstein", "penalty": penalties.gradient_penalty, "discriminator_steps": 5}
+            options |= {"loss": "wasserstein", "penalty": losses.gradient_penalty, "discriminator_steps": 5}
         self.gan = training.GAN(*settings["build"](), seed=0)
         self.gan.compile(*new_optimizers(settings), **options)
 
