@@ -262,6 +262,3 @@ def _differentiate(function, values, variables=()):
     for variable, new_value in zip(written, new_values):
         variable.assign(new_value)  # what was written inside is written again outside
     return scalar, aux, gradients
-
-
-
