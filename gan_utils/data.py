@@ -1,6 +1,7 @@
-"""The course's data: bundled digits and frogs, and densities of one and two dimensions.
+"""The course's data: bundled digits and frogs, small densities, and the latents of generators.
 
 The loaders verify a SHA-256 checksum over the raw pixels, so that nobody trains on a damaged file.
+Latents are the random input of a generator, `(batch, latent_dim)`, float32.
 """
 
 import contextlib
@@ -26,11 +27,20 @@ NUM_TRAIN_FROGS, FROG_LABEL, SHEET_COLUMNS = 5000, 6, 100
 
 
 def find_folder():
-    """The folder of the bundled files: `GAN_UTILS_DATA` if set, else beside the package, else inside the installed package."""
+    """The folder of the bundled files.
+
+    `GAN_UTILS_DATA` if set, else the one beside the package, else the one in the installed package.
+    """
     package = Path(__file__).resolve().parent
     beside = package.parent / "data"
     default = beside if (beside / "README.md").exists() else package / "bundled"
     return Path(os.environ.get("GAN_UTILS_DATA", default))
+
+
+def sha256(content):
+    """SHA-256 of bytes, or of an array's values, in hexadecimal digits; `b""` gives e3b0c442..."""
+    values = content if isinstance(content, bytes) else np.ascontiguousarray(content)
+    return hashlib.sha256(values).hexdigest()
 
 
 def read_file(name, expected=None):
@@ -48,18 +58,13 @@ def read_file(name, expected=None):
     """
     path = find_folder() / name
     passed = f"The bundled file {path.name} is missing in {path.parent.name}/."
-    checks.require(path.exists(), passed, "It must lie in the repository's folder of data.", RESTORE, FileNotFoundError)
+    needed = "It must lie in the repository's folder of data."
+    checks.require(path.exists(), passed, needed, RESTORE, FileNotFoundError)
     content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    passed = f"The bundled file {path.name} is damaged: its SHA-256 is {found}."
-    checks.require(expected in (None, found), passed, f"Expected is {expected}.", RESTORE)
+    _verify(content, f"The bundled file {path.name}", expected)
     return content
 
 
-SPLIT = checks.choice(("train", "test"), "Use 'train' to train, 'test' to measure.")
-
-
-@checks.arguments(split=SPLIT)
 def load_mnist(split="train"):
     """MNIST digits (LeCun, Cortes, Burges).
 
@@ -67,26 +72,27 @@ def load_mnist(split="train"):
         split: `"train"` (60,000) or `"test"` (10,000).
 
     Returns:
-        `(images, labels)`: `(n, 28, 28, 1)`, float32 in [-1, 1], and `(n,)`, uint8 in 0..9. The first ten training labels are
-        5 0 4 1 9 2 1 3 1 4.
+        `(images, labels)`: `(n, 28, 28, 1)`, float32 in [-1, 1], and `(n,)`, uint8 in 0..9. The
+        first ten training labels are 5 0 4 1 9 2 1 3 1 4.
 
     Raises:
-        ValueError: for an unknown split or a damaged file; FileNotFoundError without the file and without a network.
+        ValueError: for an unknown split or a damaged file; FileNotFoundError without the file and
+            without a network.
 
     Taught in: `01_intuition`.
     """
+    checks.check_choice("load_mnist()", "split", split, ("train", "test"))
     path = find_folder() / "mnist.npz"
     if path.exists():
         with _reading(path), open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             digits, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
     else:
         digits, labels = _download(path, keras.datasets.mnist)[split == "test"]
-    _verify(digits, f"MNIST {split} images", path)
-    _verify(labels, f"MNIST {split} labels", path)
+    _verify(digits, f"MNIST {split} images", SHA256[f"MNIST {split} images"])
+    _verify(labels, f"MNIST {split} labels", SHA256[f"MNIST {split} labels"])
     return images.normalize(digits)[..., None], labels
 
 
-@checks.arguments(split=SPLIT)
 def load_frogs(split="train"):
     """The frogs of CIFAR-10 (Krizhevsky 2009), in their original order.
 
@@ -94,42 +100,38 @@ def load_frogs(split="train"):
         split: `"train"` (5,000) or `"test"` (1,000).
 
     Returns:
-        `(images, labels)`: `(n, 32, 32, 3)`, float32 in [-1, 1], and `(n,)`, uint8, all 6, the frogs' class.
+        `(images, labels)`: `(n, 32, 32, 3)`, float32 in [-1, 1], and `(n,)`, uint8, all 6, the
+        frogs' class.
 
     Raises:
-        ValueError: for an unknown split or a damaged file; FileNotFoundError without the file and without a network.
+        ValueError: for an unknown split or a damaged file; FileNotFoundError without the file and
+            without a network.
 
     Taught in: `03_frog_dcgan`.
     """
+    checks.check_choice("load_frogs()", "split", split, ("train", "test"))
     path = find_folder() / "cifar10_frogs.webp"
     if path.exists():
-        sheet = _read_sheet(path)
-        frogs = sheet[:NUM_TRAIN_FROGS] if split == "train" else sheet[NUM_TRAIN_FROGS:]
+        frogs = np.split(_read_sheet(path), [NUM_TRAIN_FROGS])[split == "test"]
     else:
         pictures, labels = _download(path, keras.datasets.cifar10)[split == "test"]
         frogs = pictures[labels.ravel() == FROG_LABEL]
-    _verify(frogs, f"CIFAR-10 frogs {split}", path)
+    _verify(frogs, f"CIFAR-10 frogs {split}", SHA256[f"CIFAR-10 frogs {split}"])
     return images.normalize(frogs), np.full(len(frogs), FROG_LABEL, "uint8")
 
 
-@checks.arguments(num_modes=checks.whole(1), radius=checks.number(0.0))
 def ring_centers(num_modes=8, radius=2.0):
-    """Centres of equal Gaussians on a circle: `(num_modes, 2)`, float32. The first one is (radius, 0)."""
+    """Centres of equal Gaussians on a circle: `(num_modes, 2)`, float32, from (radius, 0) on."""
     angles = 2.0 * np.pi * np.arange(num_modes) / num_modes
     return (radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)).astype("float32")
 
 
-@checks.arguments(side=checks.whole(1, 5000), spacing=checks.number(0.0))
 def grid_centers(side=5, spacing=1.0):
-    """Centres of equal Gaussians on a square grid around the origin: `(side * side, 2)`, float32."""
+    """Centres of equal Gaussians on a square grid around 0: `(side * side, 2)`, float32."""
     axis = spacing * (np.arange(side) - (side - 1) / 2.0)
     return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2).astype("float32")
 
 
-CENTERS = checks.array("num_modes, d", remedy="Make them with data.ring_centers() or data.grid_centers().")
-
-
-@checks.arguments(num_points=checks.whole(1), centers=CENTERS, scale=checks.number(0.0), seed=checks.seed())
 def sample_modes(num_points, centers, *, scale=0.05, seed=None):
     """Points from a mixture of equal round Gaussians, one at each centre.
 
@@ -140,14 +142,12 @@ def sample_modes(num_points, centers, *, scale=0.05, seed=None):
         seed: int or None.
 
     Returns:
-        `(points, labels)`: `(num_points, d)`, float32, and the mode of each point, `(num_points,)`, int64.
-
-    Raises:
-        ValueError: if `num_points` is below 1, `scale` is negative or the centres do not fit.
+        `(points, labels)`: `(num_points, d)`, float32, and the mode of each point, `(num_points,)`,
+        int64.
 
     Taught in: `07_generative_matching`.
     """
-    rng = np.random.default_rng(seed)
+    rng, centers = np.random.default_rng(seed), np.asarray(centers)
     labels = rng.integers(len(centers), size=num_points)
     noise = scale * rng.standard_normal((num_points, centers.shape[1]))
     return (centers[labels] + noise).astype("float32"), labels
@@ -156,21 +156,69 @@ def sample_modes(num_points, centers, *, scale=0.05, seed=None):
 MIXTURE_1D = {"weights": (0.4, 0.6), "means": (-1.5, 1.0), "scales": (0.4, 0.6)}
 
 
-@checks.arguments(num_points=checks.whole(1), seed=checks.seed())
 def sample_mixture_1d(num_points, *, seed=None):
-    """Points of the course's density on a line, two Gaussian bumps (`MIXTURE_1D`): `(num_points, 1)`, float32."""
+    """Points of two Gaussian bumps on a line (`MIXTURE_1D`): `(num_points, 1)`, float32."""
     rng = np.random.default_rng(seed)
     modes = rng.choice(2, size=num_points, p=MIXTURE_1D["weights"])
-    means, scales = np.array(MIXTURE_1D["means"]), np.array(MIXTURE_1D["scales"])
-    return (means[modes] + scales[modes] * rng.standard_normal(num_points)).astype("float32")[:, None]
+    means, scales = np.array(MIXTURE_1D["means"])[modes], np.array(MIXTURE_1D["scales"])[modes]
+    return (means + scales * rng.standard_normal(num_points)).astype("float32")[:, None]
 
 
-@checks.arguments(x=checks.array("..."))
 def mixture_density_1d(x):
     """Density of `sample_mixture_1d` at `x`, an array of any shape. It integrates to 1."""
-    x = x.astype("float64")
-    parts = zip(MIXTURE_1D["weights"], MIXTURE_1D["means"], MIXTURE_1D["scales"])
-    return sum(w * np.exp(-0.5 * ((x - m) / s) ** 2) / (s * np.sqrt(2.0 * np.pi)) for w, m, s in parts)
+    x = np.asarray(x, "float64")[..., None]
+    weights, means, scales = (np.array(MIXTURE_1D[key]) for key in ("weights", "means", "scales"))
+    return np.exp(-0.5 * ((x - means) / scales) ** 2) @ (weights / scales) / np.sqrt(2.0 * np.pi)
+
+
+def sample_latents(num_latents, latent_dim, *, seed=None):
+    """Latents drawn from a standard normal distribution.
+
+    Args:
+        num_latents: how many; an int, or a scalar tensor inside a compiled step.
+        latent_dim: length of each.
+        seed: an int (same seed, same latents, on one backend), a `keras.random.SeedGenerator`, or
+            None.
+
+    Returns:
+        Tensor `(num_latents, latent_dim)`, float32, mean 0 and deviation 1.
+
+    Taught in: `02_vanilla_gan`.
+    """
+    return keras.random.normal((num_latents, latent_dim), seed=seed)
+
+
+def interpolate(start, end, num_points):
+    """Latents on the great circle from `start` to `end` (spherical linear interpolation).
+
+    A straight line would pass near the origin, where a normal distribution in many dimensions has
+    almost no mass; the arc keeps the length typical.
+
+    Args:
+        start: `(latent_dim,)`, float.
+        end: `(latent_dim,)`, float.
+        num_points: how many latents, both ends included.
+
+    Returns:
+        Array `(num_points, latent_dim)`, float32. Half-way between (1, 0) and (0, 1) lies
+        (0.7071, 0.7071).
+
+    Raises:
+        ValueError: if one end is zero or they point in opposite directions (no shortest arc).
+
+    Source: White 2016, arXiv:1609.04468. Taught in: `02_vanilla_gan`.
+    """
+    start, end = np.asarray(start, "float64"), np.asarray(end, "float64")
+    lengths = np.linalg.norm(start) * np.linalg.norm(end)
+    cosine = np.dot(start, end) / lengths if lengths > 0 else -1.0
+    passed = "interpolate() received a zero vector or two opposite vectors."
+    expected = "It expects ends with one shortest arc."
+    checks.require(cosine >= -1.0 + 1e-12, passed, expected, "Draw one of the two ends again.")
+    angle = np.arccos(min(cosine, 1.0))
+    t = np.linspace(0.0, 1.0, num_points)[:, None]
+    # sin(t a) / sin(a), written with sin(x) / x so that an angle of zero needs no case of its own.
+    to_end, to_start = (u * np.sinc(u * angle / np.pi) for u in (t, 1.0 - t))
+    return ((to_start * start + to_end * end) / np.sinc(angle / np.pi)).astype("float32")
 
 
 @contextlib.contextmanager
@@ -180,7 +228,7 @@ def _reading(path):
         yield
     except Exception as error:
         passed = f"The data file {path.name} cannot be read ({type(error).__name__})."
-        raise checks.error(passed, "It must be the file of the repository.", RESTORE) from error
+        raise ValueError(f"{passed} It must be the file of the repository. {RESTORE}") from error
 
 
 def _read_sheet(path):
@@ -188,14 +236,13 @@ def _read_sheet(path):
 
     with _reading(path), Image.open(path) as sheet:
         pixels = np.asarray(sheet.convert("RGB"))
-        tiles = pixels.reshape(-1, 32, SHEET_COLUMNS, 32, 3).swapaxes(1, 2)
-        return tiles.reshape(-1, 32, 32, 3)
+        return pixels.reshape(-1, 32, SHEET_COLUMNS, 32, 3).swapaxes(1, 2).reshape(-1, 32, 32, 3)
 
 
-def _verify(array, name, path):
-    found = hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
-    passed = f"{name} in {path.name} are damaged: their SHA-256 is {found}."
-    checks.require(found == SHA256[name], passed, f"Expected is {SHA256[name]}.", RESTORE)
+def _verify(content, name, expected):
+    found = sha256(content)
+    passed = f"{name} is damaged: the SHA-256 is {found}."
+    checks.require(expected in (None, found), passed, f"Expected is {expected}.", RESTORE)
 
 
 def _download(path, dataset):
@@ -203,8 +250,6 @@ def _download(path, dataset):
     try:
         return dataset.load_data()
     except Exception as error:
-        raise FileNotFoundError(
-            f"The bundled file {path.name} is missing in {path.parent.name}/, and keras.datasets could not download the set. "
-            "The course expects the files of the repository's data folder. "
-            "Get them again with: git checkout -- data, or set GAN_UTILS_DATA to the folder that holds them."
-        ) from error
+        passed = f"The bundled file {path.name} is missing in {path.parent.name}/."
+        expected = "It must lie there, or keras.datasets must be able to download the set."
+        raise FileNotFoundError(f"{passed} {expected} {RESTORE}") from error

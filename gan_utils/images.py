@@ -1,12 +1,14 @@
 """Image arrays: value ranges and grids.
 
-Images are `(batch, height, width, channels)`. On disk they are uint8 in [0, 255]; in training they are float32 in
-[-1, 1], the range of the generator's tanh.
+Images are `(batch, height, width, channels)`. On disk they are uint8 in [0, 255]; in training they
+are float32 in [-1, 1], the range of the generator's tanh.
 """
 
 import numpy as np
 
 from gan_utils import checks
+
+RESCALE = "Use images.normalize() on uint8 arrays, x / 127.5 - 1 on 0..255, 2 * x - 1 on 0..1."
 
 
 def normalize(images):
@@ -23,57 +25,63 @@ def normalize(images):
 
     Taught in: `01_intuition`.
     """
-    images = checks.as_numpy(images)
-    passed = f"normalize() received images of dtype {images.dtype}."
-    remedy = "If the images are floats already, scale them yourself so that black is -1 and white is 1."
-    checks.require(images.dtype == np.uint8, passed, "It expects uint8 pixel values in [0, 255].", remedy)
-    return images.astype("float32") / 127.5 - 1.0
+    pixels = checks.as_numpy(images)
+    passed = f"normalize() received {type(images).__name__} of {getattr(images, 'dtype', '?')}."
+    remedy = "Scale others by keras.ops.cast(x, 'float32') / 127.5 - 1, [0, 1] by 2 * x - 1."
+    checks.require(pixels.dtype == np.uint8, passed, "It expects an array of uint8.", remedy)
+    return pixels.astype("float32") / 127.5 - 1.0
 
 
 def denormalize(images):
     """Images scaled from [-1, 1] to [0, 255]: `round((x + 1) * 127.5)`.
 
     Args:
-        images: array of any shape, float, in [-1, 1].
+        images: array of any shape, float, in [-1, 1]; what rounding adds (1e-4) is clipped.
 
     Returns:
         Array of the same shape, uint8. `denormalize(normalize(x))` is `x`.
 
     Raises:
-        ValueError: if a value is NaN or outside [-1, 1]; nothing is clipped.
+        ValueError: if a value is NaN or outside [-1, 1].
 
     Taught in: `01_intuition`.
     """
-    images = check_range(images, "denormalize()")
+    images = check_range(images, "denormalize()").clip(-1.0, 1.0)
     return np.rint((images + 1.0) * 127.5).astype("uint8")
 
 
-def check_range(images, caller):
+def check_range(images, caller, *, whole_set=False):
     """The images themselves, once they are known to be finite floats in [-1, 1].
 
     Args:
-        images: array of any shape.
+        images: array of any shape; rounding may carry a value 1e-4 outside.
         caller: the name that starts the error message.
+        whole_set: these are many images. Then they are also refused if no value is negative: they
+            are images in [0, 1].
 
     Returns:
         The images as a NumPy array, unchanged.
 
     Raises:
         ValueError: if the dtype is not a float, or a value is NaN, infinite or outside [-1, 1].
+
+    Taught in: `01_intuition`.
     """
-    images = checks.as_numpy(images)
-    found, remedy = None, "Use images.normalize() on the uint8 pixels."
-    if not np.issubdtype(images.dtype, np.floating):
-        found = f"images of dtype {images.dtype}"
-    elif not np.isfinite(images).all():
-        found, remedy = "images with NaN or infinite values", "Remove them, or look for a division by zero before this call."
-    elif images.size and (images.min() < -1.0 or images.max() > 1.0):
-        found = f"images with values from {images.min():.4g} to {images.max():.4g}"
-    checks.require(not found, f"{caller} received {found}.", "It expects finite floats in [-1, 1].", remedy)
-    return images
+    array = checks.as_numpy(images)
+    fits, found, remedy = array.dtype.kind == "f", f"of dtype {array.dtype}", RESCALE
+    if fits and array.size:
+        low, high = array.min(), array.max()
+        fits = -1.0001 <= low and high <= 1.0001 and (low < 0.0 or not whole_set)
+        found = f"with values from {low:.4g} to {high:.4g}"
+        if low < 0.0:
+            remedy = "Let the generator end with tanh, or cut values off: np.clip(x, -1.0, 1.0)."
+        if not np.isfinite([low, high]).all():
+            found, remedy = "with NaN or infinite values", "Look for a division by zero before."
+    passed = f"{caller} received images {found}."
+    checks.require(fits, passed, "It expects finite floats in [-1, 1].", remedy)
+    return array
 
 
-@checks.arguments(num_columns=checks.whole(1, 1000), padding=checks.whole(0, 1000))
 def make_grid(images, num_columns=None, *, padding=1):
     """One large image with the given images side by side, row by row.
 
@@ -83,23 +91,20 @@ def make_grid(images, num_columns=None, *, padding=1):
         padding: white pixels between two images.
 
     Returns:
-        `(rows * (height + padding) - padding, columns * (width + padding) - padding, channels)`, float32. Sixteen
-        28 x 28 digits give a grid of 115 x 115. Empty places are white.
+        `(rows * (height + padding) - padding, columns * (width + padding) - padding, channels)`,
+        float32. Sixteen 28 x 28 digits give a grid of 115 x 115. Empty places are white.
 
     Raises:
-        ValueError: if `images` has not four dimensions, is empty, or leaves [-1, 1], or if a number does not fit.
+        ValueError: if `images` has not four dimensions, is empty, or leaves [-1, 1].
     """
-    images = check_range(images, "make_grid()").astype("float32")
+    images = np.clip(check_range(images, "make_grid()"), -1.0, 1.0).astype("float32")
     fits = images.ndim == 4 and images.size and images.shape[-1] in (1, 3, 4)
     expected = "It expects (n, height, width, channels) with n at least 1 and 1, 3 or 4 channels."
     remedy = "Add the missing axes with images[None] or images[..., None]."
     checks.require(fits, f"make_grid() received images of shape {images.shape}.", expected, remedy)
-    n, height, width, channels = images.shape
-    columns = num_columns or int(np.ceil(np.sqrt(n)))
-    rows = -(-n // columns)
-    step_y, step_x = height + padding, width + padding
-    grid = np.ones((rows * step_y - padding, columns * step_x - padding, channels), "float32")
-    for i, image in enumerate(images):
-        top, left = i // columns * step_y, i % columns * step_x
-        grid[top : top + height, left : left + width] = image
-    return grid
+    columns = num_columns or int(np.ceil(np.sqrt(len(images))))
+    rows = -(-len(images) // columns)
+    margins = ((0, rows * columns - len(images)), (0, padding), (0, padding), (0, 0))
+    tiles = np.pad(images, margins, constant_values=1.0)
+    grid = np.vstack([np.hstack(row) for row in tiles.reshape(rows, columns, *tiles.shape[1:])])
+    return grid[: len(grid) - padding, : grid.shape[1] - padding]

@@ -1,21 +1,20 @@
-"""Adversarial losses on logits.
+"""Adversarial losses on logits, and the gradient penalty of a critic.
 
-Every loss has the form `(real_logits, fake_logits) -> scalar` and is minimised. Logits are `(batch, 1)`, float, without a
-sigmoid; `D(x) = sigmoid(logit)` is the probability that x is real. Real is 1 and fake is 0.
+Every loss has the form `(real_logits, fake_logits) -> scalar` and is minimised. Logits are
+`(batch, 1)`, float, without a sigmoid; `D(x) = sigmoid(logit)` is the probability that x is real.
+Real is 1 and fake is 0. A penalty is
+`(discriminator, real_images, fake_images, *, seed) -> scalar`.
 
-Softplus is the stable form of both cross-entropies: `-log D = softplus(-logit)` and `-log(1 - D) = softplus(logit)`.
+Softplus is the stable form of both cross-entropies: `-log D = softplus(-logit)` and
+`-log(1 - D) = softplus(logit)`.
 """
 
-from keras import ops
+import keras
+from keras import layers, ops
 
-from gan_utils import checks
-
-# Other shapes would be broadcast without a word. A batch size that is not known while a graph is built is not compared.
-REMEDY = "Both must be (batch, 1) with one batch size: let the discriminator end with Dense(1), or reshape with logits[:, None]."
-LOGITS = checks.array("batch, 1", floats=True, tensor=True, remedy=REMEDY)
+from gan_utils import autodiff, checks
 
 
-@checks.arguments(real_logits=LOGITS, fake_logits=LOGITS, label_smoothing=checks.number(0.0, 1.0))
 def saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0.0):
     """Binary cross-entropy of the discriminator: `-mean log D(x) - mean log(1 - D(G(z)))`.
 
@@ -23,7 +22,7 @@ def saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0
         real_logits: `(batch, 1)`, float, D's logits on real images.
         fake_logits: `(batch, 1)`, float, D's logits on fake images.
         label_smoothing: s in [0, 1]: the targets become `1 - s / 2` and `s / 2`, as in
-            `keras.losses.BinaryCrossentropy`. It is the mean effect of label noise drawn from U[0, s].
+            `keras.losses.BinaryCrossentropy`: the mean effect of label noise drawn from U[0, s].
 
     Returns:
         Scalar, in nats. Two zeros give `2 log 2 = 1.386`.
@@ -31,8 +30,10 @@ def saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0
     Raises:
         ValueError: if the shapes are not `(batch, 1)` and equal.
 
-    Source: Goodfellow et al. 2014, arXiv:1406.2661, equation 1, with the sign turned. Taught in: `02_vanilla_gan`.
+    Source: Goodfellow et al. 2014, arXiv:1406.2661, equation 1, with the sign turned.
+    Taught in: `02_vanilla_gan`.
     """
+    real_logits, fake_logits = _check_logits(real_logits, fake_logits)
     # softplus(x) - softplus(-x) = x, so a target of 1 - t instead of 1 adds t * logit.
     shift = label_smoothing / 2.0
     real = ops.mean(ops.softplus(-real_logits) + shift * real_logits)
@@ -40,7 +41,6 @@ def saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0
     return real + fake
 
 
-@checks.arguments(real_logits=LOGITS, fake_logits=LOGITS)
 def saturating_generator_loss(real_logits, fake_logits):
     """Minimax loss of the generator: `mean log(1 - D(G(z)))`.
 
@@ -58,16 +58,15 @@ def saturating_generator_loss(real_logits, fake_logits):
 
     Source: Goodfellow et al. 2014, arXiv:1406.2661, equation 1. Taught in: `02_vanilla_gan`.
     """
+    real_logits, fake_logits = _check_logits(real_logits, fake_logits)
     return -ops.mean(ops.softplus(fake_logits))
 
 
-@checks.arguments(real_logits=LOGITS, fake_logits=LOGITS, label_smoothing=checks.number(0.0, 1.0))
 def non_saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0.0):
     """Binary cross-entropy of the discriminator, the same as `saturating_discriminator_loss`."""
     return saturating_discriminator_loss(real_logits, fake_logits, label_smoothing=label_smoothing)
 
 
-@checks.arguments(real_logits=LOGITS, fake_logits=LOGITS)
 def non_saturating_generator_loss(real_logits, fake_logits):
     """Cross-entropy of the fakes against the label "real": `-mean log D(G(z))`.
 
@@ -83,14 +82,14 @@ def non_saturating_generator_loss(real_logits, fake_logits):
 
     Source: Goodfellow et al. 2014, arXiv:1406.2661, section 3. Taught in: `02_vanilla_gan`.
     """
+    real_logits, fake_logits = _check_logits(real_logits, fake_logits)
     return ops.mean(ops.softplus(-fake_logits))
 
 
-@checks.arguments(real_logits=LOGITS, fake_logits=LOGITS)
 def wasserstein_discriminator_loss(real_logits, fake_logits):
     """Critic loss `mean D(G(z)) - mean D(x)`: minus the estimated earth mover's distance.
 
-    It means something only when D is Lipschitz: see `penalties.gradient_penalty`.
+    It means something only when D is Lipschitz: see `gradient_penalty`.
 
     Args:
         real_logits: `(batch, 1)`, float, scores of real images, any real number.
@@ -104,10 +103,10 @@ def wasserstein_discriminator_loss(real_logits, fake_logits):
 
     Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1. Taught in: `04_wgan`.
     """
+    real_logits, fake_logits = _check_logits(real_logits, fake_logits)
     return ops.mean(fake_logits) - ops.mean(real_logits)
 
 
-@checks.arguments(real_logits=LOGITS, fake_logits=LOGITS)
 def wasserstein_generator_loss(real_logits, fake_logits):
     """Generator loss against a critic: `-mean D(G(z))`.
 
@@ -123,6 +122,7 @@ def wasserstein_generator_loss(real_logits, fake_logits):
 
     Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1. Taught in: `04_wgan`.
     """
+    real_logits, fake_logits = _check_logits(real_logits, fake_logits)
     return -ops.mean(fake_logits)
 
 
@@ -137,7 +137,7 @@ def get(loss):
     """The pair `(discriminator_loss, generator_loss)` of a family.
 
     Args:
-        loss: a family's name, one of `losses.FAMILIES`, or a pair of functions, which is returned as it is.
+        loss: a family's name, one of `losses.FAMILIES`, or a pair of functions, which is returned.
 
     Returns:
         Two functions `(real_logits, fake_logits) -> scalar`.
@@ -145,10 +145,91 @@ def get(loss):
     Raises:
         ValueError: if the name is unknown or the pair is none.
     """
-    if isinstance(loss, str) and loss in FAMILIES:
-        return FAMILIES[loss]
-    if isinstance(loss, (tuple, list)) and len(loss) == 2 and all(callable(part) for part in loss):
-        return tuple(loss)
-    expected = f"It must be one of {', '.join(map(repr, FAMILIES))} or a pair (discriminator_loss, generator_loss)."
+    pair = FAMILIES.get(loss) if isinstance(loss, str) else loss
+    fits = isinstance(pair, (tuple, list)) and len(pair) == 2 and all(map(callable, pair))
+    expected = f"It must be one of {', '.join(map(repr, FAMILIES))} or a pair of functions."
     remedy = "Both functions take (real_logits, fake_logits) and return a scalar."
-    raise checks.error(f"The adversarial loss is {checks.describe(loss)}.", expected, remedy)
+    checks.require(fits, f"The adversarial loss is {loss!r}.", expected, remedy)
+    return tuple(pair)
+
+
+@keras.saving.register_keras_serializable("gan_utils")
+def gradient_penalty(discriminator, real_images, fake_images, *, seed=None, weight=10.0):
+    """Penalty of WGAN-GP on the slope of D: `weight * mean (||grad D(x_hat)|| - 1)^2`.
+
+    `x_hat = e x + (1 - e) G(z)` lies between a real image and a fake one, `e ~ U[0, 1]` for each.
+
+    Args:
+        discriminator: network, images -> `(batch, 1)`, without batch normalisation.
+        real_images: `(batch, ...)`, float.
+        fake_images: same shape.
+        seed: int, `keras.random.SeedGenerator` or None, for the interpolation weights e.
+        weight: lambda of the paper.
+
+    Returns:
+        Scalar, at least 0. For `D(x) = w . x` it is `weight * (||w|| - 1)^2` for any images.
+
+    Raises:
+        ValueError: if the shapes differ, or the discriminator holds batch normalisation (its output
+            for one image would depend on the others, so the slope at one image is not defined), or
+            on TensorFlow layer or group normalisation (Keras stops the gradient through the mean
+            inside their variance, so second derivatives are wrong by some percent).
+
+    Source: Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1. Taught in: `04_wgan`.
+    """
+    remedy = "Draw as many fakes as there are real images, of the size of the discriminator."
+    shape = getattr(discriminator, "input_shape", None)
+    real, fake = _check_pair("gradient_penalty()", real_images, fake_images, shape, remedy)
+    _check_normalization(discriminator)
+    ones = (1,) * (len(real.shape) - 1)
+    draw = lambda n: keras.random.uniform((n, *ones), dtype=real.dtype, seed=seed)  # noqa: E731
+    epsilon = autodiff.draw_rows(draw, ops.shape(real)[0])
+    mixed = epsilon * real + (1.0 - epsilon) * fake
+    slopes = autodiff.input_gradients(lambda x: discriminator(x, training=True), mixed)
+    # The small constant keeps the square root differentiable at a slope of exactly zero.
+    lengths = ops.sqrt(ops.sum(ops.square(slopes), axis=range(1, len(slopes.shape))) + 1e-12)
+    return weight * ops.mean(ops.square(lengths - 1.0))
+
+
+def _check_logits(real_logits, fake_logits):
+    """Both logits as tensors of one dtype. Other shapes would be broadcast without a word."""
+    remedy = "Let the discriminator end with Dense(1), or reshape with logits[:, None]."
+    return _check_pair("The loss", real_logits, fake_logits, (None, 1), remedy)
+
+
+def _check_pair(caller, real, fake, shape, remedy):
+    """Two batches as float tensors of one dtype, once they are known to have one shape.
+
+    None in a shape stands for a length that is not known while a graph is built.
+    """
+    pair = [batch if checks.is_tensor(batch) else checks.as_numpy(batch) for batch in (real, fake)]
+    shapes = [None if getattr(x.shape, "rank", 0) is None else tuple(x.shape) for x in pair]
+    dtypes = [getattr(x.dtype, "name", str(x.dtype)) for x in pair]
+    known = [lengths for lengths in (shape, *shapes) if lengths is not None]
+    fits = len({len(lengths) for lengths in known}) <= 1 and all("float" in x for x in dtypes)
+    fits = fits and all(0 not in axis and len({*axis} - {None}) <= 1 for axis in zip(*known))
+    passed = f"{caller} received {dtypes[0]} of shape {shapes[0]} and {dtypes[1]} of {shapes[1]}."
+    size = "" if shape is None else f", {('batch', *shape[1:])}".replace("'", "")
+    checks.require(fits, passed, f"Both must be floats of one shape{size}.", remedy)
+    pair = [ops.convert_to_tensor(x) for x in pair]
+    return [ops.cast(x, keras.backend.result_type(*(x.dtype for x in pair))) for x in pair]
+
+
+def _check_normalization(network):
+    # Keras computes two variances around a stopped mean: TensorFlow's second derivatives are wrong.
+    wrong = (layers.LayerNormalization, layers.GroupNormalization)
+    refused = (layers.BatchNormalization, *wrong * (autodiff.BACKEND == "tensorflow"))
+    found = [type(layer).__name__ for layer in _walk(network) if isinstance(layer, refused)]
+    passed = f"gradient_penalty() received a discriminator with {', '.join(found)}."
+    expected = "It takes no batch normalisation, on TensorFlow no layer or group normalisation."
+    remedy = "Leave it out, or use keras.layers.RMSNormalization."
+    checks.require(not found, passed, expected, remedy)
+
+
+def _walk(network):
+    """A network and the layers inside it at any depth: of models, of wrappers, in attributes."""
+    found = [network]
+    for layer in found:  # the list grows meanwhile
+        parts = keras.tree.flatten(getattr(layer, "__dict__", {}))
+        found += [part for part in parts if isinstance(part, layers.Layer) and part not in found]
+    return found

@@ -7,27 +7,12 @@ from keras import layers
 
 from gan_utils import checks
 
-# Larger networks would fill the memory of most machines while their first layer is built.
-SIZE = checks.whole(1, 4096)
-SIZES = checks.sizes(total=math.inf)
-SHAPE = checks.sizes(total=2**20, remedy="Write for example (28, 28, 1) for digits, (2,) for points.")
-DROPOUT = checks.number(0.0, 0.99)
+# Said in each layer, so that a keras.json with "channels_first" changes nothing.
+LAST = {"data_format": "channels_last"}
 
 
-def _is_activation(value):
-    try:
-        return value is None or callable(keras.activations.get(value))
-    except (ValueError, TypeError):
-        return False
-
-
-TANH = "Use 'tanh' for images in [-1, 1], None for points."
-ACTIVATION = checks.rule(_is_activation, "an activation that Keras knows, or None", TANH)
-
-
-@checks.arguments(latent_dim=SIZE, output_shape=SHAPE, units=SIZES, activation=ACTIVATION)
 def build_mlp_generator(latent_dim, output_shape, *, units=(256, 512, 1024), activation="tanh"):
-    """Fully connected generator: Dense and LeakyReLU(0.2) for each entry of `units`, then a Dense output.
+    """Fully connected generator: Dense and LeakyReLU(0.2) for each entry of `units`, then Dense.
 
     Args:
         latent_dim: length of a latent.
@@ -36,26 +21,21 @@ def build_mlp_generator(latent_dim, output_shape, *, units=(256, 512, 1024), act
         activation: of the output: `"tanh"` for images in [-1, 1], None for points.
 
     Returns:
-        `keras.Model` named `generator`: `(batch, latent_dim)` -> `(batch, *output_shape)`. The defaults, for
-        latents of 100 and digits, have 1,486,352 parameters.
-
-    Raises:
-        ValueError: if a size is no int from 1 to 4,096, or the activation is unknown.
+        `keras.Model` named `generator`: `(batch, latent_dim)` -> `(batch, *output_shape)`. The
+        defaults, for latents of 100 and digits, have 1,486,352 parameters.
 
     Taught in: `02_vanilla_gan`.
     """
-    model = keras.Sequential([keras.Input((latent_dim,))], name="generator")
+    hidden = []
     for width in units:
-        model.add(layers.Dense(width))
-        model.add(layers.LeakyReLU(negative_slope=0.2))
-    model.add(layers.Dense(math.prod(output_shape), activation=activation))
-    model.add(layers.Reshape(output_shape))
-    return model
+        hidden += [layers.Dense(width), layers.LeakyReLU(negative_slope=0.2)]
+    output = layers.Dense(math.prod(output_shape), activation=activation)
+    stack = [keras.Input((latent_dim,)), *hidden, output, layers.Reshape(output_shape)]
+    return keras.Sequential(stack, name="generator")
 
 
-@checks.arguments(input_shape=SHAPE, units=SIZES, dropout=DROPOUT)
 def build_mlp_discriminator(input_shape, *, units=(1024, 512, 256), dropout=0.3):
-    """Fully connected discriminator: Dense, LeakyReLU(0.2) and dropout for each entry of `units`, then one logit.
+    """Fully connected discriminator: Dense, LeakyReLU(0.2), dropout for each of `units`, a logit.
 
     Args:
         input_shape: shape of one image, `(28, 28, 1)`, or of one point, `(2,)`.
@@ -63,41 +43,32 @@ def build_mlp_discriminator(input_shape, *, units=(1024, 512, 256), dropout=0.3)
         dropout: share of activations set to zero in training; 0 leaves the layers out.
 
     Returns:
-        `keras.Model` named `discriminator`: `(batch, *input_shape)` -> `(batch, 1)`. The defaults, for digits, have 1,460,225
-        parameters.
-
-    Raises:
-        ValueError: if a size is no int from 1 to 4,096, or `dropout` is not in [0, 0.99].
+        `keras.Model` named `discriminator`: `(batch, *input_shape)` -> `(batch, 1)`. The defaults,
+        for digits, have 1,460,225 parameters.
 
     Taught in: `02_vanilla_gan`.
     """
-    model = keras.Sequential([keras.Input(input_shape), layers.Flatten()], name="discriminator")
+    hidden = []
     for width in units:
-        model.add(layers.Dense(width))
-        model.add(layers.LeakyReLU(negative_slope=0.2))
-        if dropout:
-            model.add(layers.Dropout(dropout))
-    model.add(layers.Dense(1))
-    return model
+        hidden += [layers.Dense(width), layers.LeakyReLU(negative_slope=0.2)]
+        hidden += [layers.Dropout(dropout)] if dropout else []
+    stack = [keras.Input(input_shape), layers.Flatten(**LAST), *hidden, layers.Dense(1)]
+    return keras.Sequential(stack, name="discriminator")
 
 
-@checks.arguments(latent_dim=SIZE, base_filters=SIZE)
 def build_frog_generator(latent_dim=32, *, base_filters=32):
-    """Convolutional generator of 32 x 32 colour images: a narrow form of lesson 03's classic network.
+    """Convolutional generator of 32 x 32 colour images, narrower than lesson 03's classic network.
 
-    Dense to 4 x 4, then three transposed convolutions, kernel 4 and stride 2, with batch normalisation and LeakyReLU(0.2) between
-    them, and a tanh.
+    Dense to 4 x 4, then three transposed convolutions, kernel 4 and stride 2, with batch
+    normalisation and LeakyReLU(0.2) between them, and a tanh.
 
     Args:
         latent_dim: length of a latent.
         base_filters: channels before the last layer; the first layer has four times as many.
 
     Returns:
-        `keras.Model` named `generator`: `(batch, latent_dim)` -> `(batch, 32, 32, 3)` in [-1, 1]. The defaults have 233,955
-        parameters.
-
-    Raises:
-        ValueError: if a size is no int from 1 to 4,096.
+        `keras.Model` named `generator`: `(batch, latent_dim)` -> `(batch, 32, 32, 3)` in [-1, 1].
+        The defaults have 233,955 parameters.
 
     Taught in: `03_frog_dcgan`.
     """
@@ -105,38 +76,35 @@ def build_frog_generator(latent_dim=32, *, base_filters=32):
     return _grow(latent_dim, (4, 4), filters, 3, lambda: layers.LeakyReLU(negative_slope=0.2))
 
 
-@checks.arguments(base_filters=SIZE, dropout=DROPOUT, batch_norm=checks.FLAG)
 def build_frog_discriminator(*, base_filters=32, dropout=0.2, batch_norm=True):
-    """Convolutional discriminator of 32 x 32 colour images: a narrow form of lesson 03's classic network.
+    """Convolutional discriminator of 32 x 32 colour images, narrower than lesson 03's classic one.
 
     Three convolutions, kernel 4 and stride 2, with LeakyReLU(0.2), then dropout and one logit.
 
     Args:
         base_filters: channels of the first layer; the last one has four times as many.
         dropout: share of features set to zero in training; 0 leaves the layer out.
-        batch_norm: normalise after the second and third convolution. False for a critic under a gradient penalty.
+        batch_norm: normalise after the second and third convolution. False for a critic under a
+            gradient penalty.
 
     Returns:
-        `keras.Model` named `discriminator`: `(batch, 32, 32, 3)` -> `(batch, 1)`. The defaults have 168,417 parameters.
-
-    Raises:
-        ValueError: if a size is no int from 1 to 4,096, or `dropout` is not in [0, 0.99].
+        `keras.Model` named `discriminator`: `(batch, 32, 32, 3)` -> `(batch, 1)`. The defaults have
+        168,417 parameters.
 
     Taught in: `03_frog_dcgan`.
     """
-    model = _shrink((32, 32, 3), (base_filters, 2 * base_filters, 4 * base_filters), batch_norm=batch_norm)
-    if dropout:
-        model.add(layers.Dropout(dropout))
-    model.add(layers.Dense(1))
-    return model
+    filters = (base_filters, 2 * base_filters, 4 * base_filters)
+    stack = _shrink((32, 32, 3), filters, batch_norm=batch_norm)
+    stack += [layers.Dropout(dropout)] if dropout else []
+    return keras.Sequential([*stack, layers.Dense(1)], name="discriminator")
 
 
-@checks.arguments(latent_dim=SIZE, image_shape=SHAPE, base_filters=SIZE)
 def build_dcgan_generator(latent_dim=100, image_shape=(32, 32, 3), *, base_filters=32):
-    """Generator of the DCGAN recipe: Dense to a small square, then transposed convolutions, kernel 4 and stride 2, and a tanh.
+    """Generator of the DCGAN recipe: Dense to a small square, transposed convolutions, a tanh.
 
-    Batch normalisation and ReLU stand before each transposed convolution. The small square is the image halved while its sides
-    stay even and at least 4: 4 x 4 for 32 pixels (three transposed convolutions), 7 x 7 for 28 pixels (two).
+    The convolutions have kernel 4 and stride 2; batch normalisation and ReLU stand before each. The
+    small square is the image halved while its sides stay even and at least 4: 4 x 4 for 32 pixels
+    (three transposed convolutions), 7 x 7 for 28 pixels (two).
 
     Args:
         latent_dim: length of a latent.
@@ -144,133 +112,128 @@ def build_dcgan_generator(latent_dim=100, image_shape=(32, 32, 3), *, base_filte
         base_filters: channels before the last layer; each earlier layer has twice as many.
 
     Returns:
-        `keras.Model` named `generator`: `(batch, latent_dim)` -> `(batch, *image_shape)` in [-1, 1]. The defaults have 371,075
-        parameters.
+        `keras.Model` named `generator`: `(batch, latent_dim)` -> `(batch, *image_shape)` in
+        [-1, 1]. The defaults have 371,075 parameters.
 
     Raises:
         ValueError: if the image cannot be halved twice.
 
-    Differs from the paper: kernel 4 instead of 5, divisible by the stride, and fewer channels. Source: Radford et al. 2015,
-    arXiv:1511.06434, section 3 and figure 1. Taught in: `06_dcgan_recipe`.
+    Differs from the paper: kernel 4 instead of 5, divisible by the stride, and fewer channels.
+    Source: Radford et al. 2015, arXiv:1511.06434, section 3 and figure 1.
+    Taught in: `06_dcgan_recipe`.
     """
     height, width, num_stages = _halve("build_dcgan_generator()", image_shape)
     filters = [base_filters * 2**stage for stage in reversed(range(num_stages))]
-    # The shift of a batch normalisation does the work of a bias. The samples of a short run are drawn with moving means that
-    # must have followed: momentum 0.9 instead of 0.99.
-    return _grow(latent_dim, (height, width), filters, image_shape[-1], layers.ReLU, momentum=0.9, use_bias=False)
+    # The shift of a batch normalisation does the work of a bias. The samples of a short run are
+    # drawn with moving means that must have followed: momentum 0.9 instead of 0.99.
+    options = {"momentum": 0.9, "use_bias": False}
+    return _grow(latent_dim, (height, width), filters, image_shape[-1], layers.ReLU, **options)
 
 
-@checks.arguments(image_shape=SHAPE, base_filters=SIZE)
 def build_dcgan_discriminator(image_shape=(32, 32, 3), *, base_filters=32):
     """Discriminator of the DCGAN recipe, the mirror image of `build_dcgan_generator`.
 
-    Convolutions with kernel 4 and stride 2, each followed by batch normalisation (except the first) and LeakyReLU(0.2); then one
-    logit. No pooling, no hidden dense layer, no dropout.
+    Convolutions with kernel 4 and stride 2, each followed by batch normalisation (except the first)
+    and LeakyReLU(0.2); then one logit. No pooling, no hidden dense layer, no dropout.
 
     Args:
         image_shape: `(height, width, channels)`, both sides multiples of 4 and at least 16.
         base_filters: channels of the first layer; each later layer has twice as many.
 
     Returns:
-        `keras.Model` named `discriminator`: `(batch, *image_shape)` -> `(batch, 1)`. The defaults have 168,225 parameters.
+        `keras.Model` named `discriminator`: `(batch, *image_shape)` -> `(batch, 1)`. The defaults
+        have 168,225 parameters.
 
     Raises:
         ValueError: if the image cannot be halved twice.
 
-    Differs from the paper: kernel 4 instead of 5, fewer channels, and a logit instead of a sigmoid. Source: Radford et al. 2015,
-    arXiv:1511.06434, section 3. Taught in: `06_dcgan_recipe`.
+    Differs from the paper: kernel 4 instead of 5, fewer channels, and a logit instead of a sigmoid.
+    Source: Radford et al. 2015, arXiv:1511.06434, section 3. Taught in: `06_dcgan_recipe`.
     """
     _, _, num_stages = _halve("build_dcgan_discriminator()", image_shape)
     filters = [base_filters * 2**stage for stage in range(num_stages)]
-    model = _shrink(image_shape, filters, momentum=0.9, use_bias=False)
-    model.add(layers.Dense(1, kernel_initializer=_small_normal()))
-    return model
+    stack = _shrink(image_shape, filters, momentum=0.9, use_bias=False)
+    logit = layers.Dense(1, kernel_initializer=_small_normal())
+    return keras.Sequential([*stack, logit], name="discriminator")
 
 
 def _grow(latent_dim, size, filters, channels, activate, *, momentum=0.99, use_bias=True):
-    """Generator: Dense to `filters[0]` small squares, transposed convolutions to the further numbers and to the channels."""
-    model = keras.Sequential([keras.Input((latent_dim,))], name="generator")
-    model.add(layers.Dense(math.prod(size) * filters[0], use_bias=use_bias, kernel_initializer=_small_normal()))
-    model.add(layers.Reshape((*size, filters[0])))
-    options = {"kernel_size": 4, "strides": 2, "padding": "same"}
+    """Generator: Dense to `filters[0]` small squares, transposed convolutions to the others."""
+    squares = {"use_bias": use_bias, "kernel_initializer": _small_normal()}
+    stack = [layers.Dense(math.prod(size) * filters[0], **squares)]
+    stack += [layers.Reshape((*size, filters[0]))]
     for i, width in enumerate(filters):
-        if i > 0:
-            model.add(layers.Conv2DTranspose(width, **options, use_bias=use_bias, kernel_initializer=_small_normal()))
-        model.add(layers.BatchNormalization(momentum=momentum))
-        model.add(activate())
-    model.add(layers.Conv2DTranspose(channels, **options, activation="tanh", kernel_initializer=_small_normal()))
-    return model
+        stack += [layers.Conv2DTranspose(width, **_convolution(use_bias=use_bias))] if i > 0 else []
+        stack += [layers.BatchNormalization(momentum=momentum), activate()]
+    stack += [layers.Conv2DTranspose(channels, **_convolution(activation="tanh"))]
+    return keras.Sequential([keras.Input((latent_dim,)), *stack], name="generator")
 
 
 def _shrink(image_shape, filters, *, batch_norm=True, momentum=0.99, use_bias=True):
-    """Discriminator without its logit: convolutions, each but the first with batch normalisation, and Flatten."""
-    model = keras.Sequential([keras.Input(image_shape)], name="discriminator")
+    """Layers of a discriminator before its logit: convolutions, normalised from the second on."""
+    stack = [keras.Input(image_shape)]
     for i, width in enumerate(filters):
-        bias = use_bias or i == 0
-        model.add(layers.Conv2D(width, 4, strides=2, padding="same", use_bias=bias, kernel_initializer=_small_normal()))
-        if batch_norm and i > 0:
-            model.add(layers.BatchNormalization(momentum=momentum))
-        model.add(layers.LeakyReLU(negative_slope=0.2))
-    model.add(layers.Flatten())
-    return model
+        stack += [layers.Conv2D(width, **_convolution(use_bias=use_bias or i == 0))]
+        stack += [layers.BatchNormalization(momentum=momentum)] if batch_norm and i > 0 else []
+        stack += [layers.LeakyReLU(negative_slope=0.2)]
+    return [*stack, layers.Flatten(**LAST)]
 
 
-def _halve(caller, image_shape):
-    """`(height, width, number of halvings)` of the small square from which a DCGAN grows an image."""
-    height, width, num_stages = *(*image_shape, 1, 1)[:2], 0
-    while all(side % 2 == 0 and side >= 8 for side in (height, width)):
-        height, width, num_stages = height // 2, width // 2, num_stages + 1
-    fits = len(image_shape) == 3 and num_stages >= 2
-    expected = "It expects (height, width, channels) whose sides are multiples of 4 and at least 16."
-    remedy = "Pad or resize the images, 30 pixels to 32 for example."
-    checks.require(fits, f"{caller} received image_shape={tuple(image_shape)}.", expected, remedy)
-    return height, width, num_stages
+def _convolution(**options):
+    """Options of a convolution that halves the sides, or of a transposed one that doubles them."""
+    options |= {"kernel_size": 4, "strides": 2, "padding": "same", **LAST}
+    return {**options, "kernel_initializer": _small_normal()}
 
 
 def _small_normal():
-    # Radford et al. 2015, arXiv:1511.06434. A new object each time: Keras warns when one unseeded initialiser is shared.
+    # Radford et al. 2015, arXiv:1511.06434. A new one each time: Keras warns of a shared one.
     return keras.initializers.RandomNormal(0.0, 0.02)
 
 
-@checks.arguments(input_shape=SHAPE, widths=SIZES, num_classes=SIZE)
+def _halve(caller, image_shape):
+    """`(height, width, number of halvings)` of the square from which a DCGAN grows an image."""
+    height, width, num_stages = *(*image_shape, 1, 1)[:2], 0
+    while all(side % 2 == 0 and side >= 8 for side in (height, width)):
+        height, width, num_stages = height // 2, width // 2, num_stages + 1
+    passed = f"{caller} received image_shape={tuple(image_shape)}."
+    expected = "It expects (height, width, channels), both sides multiples of 4 and at least 16."
+    remedy = "Pad or resize the images, 30 pixels to 32 for example."
+    checks.require(len(image_shape) == 3 and num_stages >= 2, passed, expected, remedy)
+    return height, width, num_stages
+
+
 def build_classifier(input_shape, *, widths=(48, 96, 192), num_classes=10):
     """Convolutional classifier whose last hidden layer serves as features of images.
 
-    A stem, then for each width two 3 x 3 convolutions with batch normalisation and ReLU, the first followed by 2 x 2 pooling; a
-    global maximum gives the features, one Dense layer the logits.
+    A stem, then for each width two 3 x 3 convolutions with batch normalisation and ReLU, the first
+    followed by 2 x 2 pooling; a global maximum gives the features, one Dense layer the logits.
 
     Args:
         input_shape: shape of one image, `(28, 28, 1)` or `(32, 32, 3)`.
-        widths: channels of each stage; the last one is the number of features. The stem has half of the first.
+        widths: channels of each stage; the last one is the number of features. The stem has half of
+            the first.
         num_classes: number of logits.
 
     Returns:
-        `keras.Model`: images in [-1, 1] -> logits `(batch, num_classes)`. The layer before the last gives `(batch, widths[-1])`
-        features. The defaults, for colour images of 32 x 32, have 658,546 parameters.
+        `keras.Model`: images in [-1, 1] -> logits `(batch, num_classes)`. The layer before the last
+        gives `(batch, widths[-1])` features. The defaults, for colour images of 32 x 32, have
+        658,546 parameters.
 
     Raises:
-        ValueError: if a size is no int from 1 to 4,096, or the image cannot be halved once for each width.
+        ValueError: if the image cannot be halved once for each width.
 
     Taught in: `08_measuring_gans`.
     """
-    fits = len(input_shape) == 3 and widths and widths[0] >= 2 and min(input_shape[:2]) >= 2 ** len(widths)
-    passed = f"build_classifier() received input_shape={tuple(input_shape)} and widths={tuple(widths)}."
-    expected = "It expects (height, width, channels) that can be halved for each width, and a first width of at least 2."
-    checks.require(fits, passed, expected, "Write for example build_classifier((28, 28, 1), widths=(16, 32, 64)).")
-    model = keras.Sequential([keras.Input(input_shape)], name="classifier")
-
-    def convolve(filters, pool=False):
-        model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False))
-        if pool:
-            model.add(layers.MaxPooling2D())
-        model.add(layers.BatchNormalization())
-        model.add(layers.ReLU())
-
-    convolve(widths[0] // 2)
-    for width in widths:
-        convolve(width, pool=True)
-        convolve(width)
-    model.add(layers.GlobalMaxPooling2D())
+    fits = len(input_shape) == 3 and min(input_shape[:2]) >= 2 ** len(widths)
+    passed = f"build_classifier() received input_shape={input_shape} and widths={widths}."
+    expected = "It expects (height, width, channels) that can be halved once for each width."
+    checks.require(fits, passed, expected, "Resize the images, or pass fewer widths.")
+    stack = [keras.Input(input_shape)]
+    stages = [(width, first) for width in widths for first in (True, False)]
+    for filters, pool in [(widths[0] // 2, False), *stages]:
+        stack += [layers.Conv2D(filters, 3, padding="same", use_bias=False, **LAST)]
+        stack += [layers.MaxPooling2D(**LAST)] if pool else []
+        stack += [layers.BatchNormalization(), layers.ReLU()]
     # Logits in float32 also where training runs in mixed precision.
-    model.add(layers.Dense(num_classes, dtype="float32"))
-    return model
+    stack += [layers.GlobalMaxPooling2D(**LAST), layers.Dense(num_classes, dtype="float32")]
+    return keras.Sequential(stack, name="classifier")
