@@ -1,24 +1,36 @@
-"""`python -m gan_utils [picture.png]`: what is installed here, and 64 frogs and 64 digits from the shipped generators."""
+"""`python -m gan_utils [picture.png]`: this installation, 64 frogs and 64 digits."""
 
 import sys
+import tempfile
 import time
+from pathlib import Path
 
-from gan_utils import autodiff, data, monitors, results  # first: it starts Keras without its start-up messages
+# First: it starts Keras without its start-up messages.
+from gan_utils import autodiff, data, monitors, results
 
 import keras  # isort: skip
 import numpy as np  # isort: skip
 
 
 def main(path="gan_utils.png"):
-    """Print versions, backend, device and data folder, and draw the pictures into one PNG."""
+    """Print versions, backend, device and data folder, and draw the pictures into one PNG.
+
+    Where the path cannot be written, the picture goes to the temporary folder of the system.
+    """
     print(f"Python   {sys.version.split()[0]}, NumPy {np.__version__}, Keras {keras.__version__}")
     print(f"backend  {autodiff.BACKEND} {autodiff.BACKEND_VERSION} on {autodiff.describe_device()}")
     print(f"data     {data.find_folder()}")
-    began = time.perf_counter()
-    frogs, digits = (results.draw(results.load_generator(name), 64) for name in ("dcgan_frogs", "vanilla_digits"))
-    digits = np.pad(digits, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=-1.0).repeat(3, axis=-1)  # to the size of frogs
-    monitors.save_grid(frogs, path, real=digits)
-    print(f"picture  {path}: 64 digits and 64 frogs, none chosen, drawn in {time.perf_counter() - began:.1f} s")
+    began, names = time.perf_counter(), ("dcgan_frogs", "vanilla_digits")
+    frogs, digits = (results.draw(results.load_generator(name), 64) for name in names)
+    edge = ((0, 0), (2, 2), (2, 2), (0, 0))  # to the size of frogs
+    digits = np.pad(digits, edge, constant_values=-1.0).repeat(3, axis=-1)
+    try:
+        monitors.save_grid(frogs, path, real=digits)
+    except OSError:
+        path = Path(tempfile.gettempdir()) / Path(path).name
+        monitors.save_grid(frogs, path, real=digits)
+    seconds = f"{time.perf_counter() - began:.1f} s"
+    print(f"picture  {path}: 64 digits and 64 frogs, none chosen, drawn in {seconds}")
 
 
 if __name__ == "__main__":

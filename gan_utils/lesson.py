@@ -1,23 +1,21 @@
 """What every lesson needs: its budget, its seed, and checks that say what must hold."""
 
+import contextlib
 import os
+import tempfile
 import time
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from gan_utils import autodiff, checks, monitors, plotting, training
+from gan_utils import autodiff, checks, monitors, plotting
 
 BUDGETS = ("ci", "classroom", "full")
-BUDGET = checks.choice(BUDGETS, "Change it in the notebook, or unset the environment variable GAN_UTILS_BUDGET.")
-COMPILED = checks.instance(training.GAN, "a training.GAN", "Make it with training.GAN(generator, discriminator).")
-SCORES = "kernel_distance kernel_low kernel_high frechet_distance precision recall nearest_train nearest_expected".split()
 
 
-@checks.arguments(default=BUDGET)
 def choose_budget(default="classroom"):
-    """The budget of this run: `ci` (seconds), `classroom` (minutes on two CPU cores) or `full` (a GPU).
+    """The budget of this run: `ci` (seconds), `classroom` (minutes on two cores) or `full` (a GPU).
 
     Args:
         default: used when the environment variable `GAN_UTILS_BUDGET` is not set.
@@ -28,7 +26,8 @@ def choose_budget(default="classroom"):
     Raises:
         ValueError: for an unknown name.
     """
-    return BUDGET("choose_budget()", "budget", os.environ.get("GAN_UTILS_BUDGET", default))
+    name = "GAN_UTILS_BUDGET" if "GAN_UTILS_BUDGET" in os.environ else "default"
+    return checks.check_choice("choose_budget()", name, os.environ.get(name, default), BUDGETS)
 
 
 def pick(budget, *, ci, classroom, full):
@@ -36,27 +35,23 @@ def pick(budget, *, ci, classroom, full):
     return {"ci": ci, "classroom": classroom, "full": full}[choose_budget(budget)]
 
 
-@checks.arguments(seed=checks.whole(0, 2**32 - 1), budget=BUDGET)
 def start(seed, budget):
     """Seed every random generator, set the figures' style and print one line about this machine."""
     keras.utils.set_random_seed(seed)
     plotting.use_style()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    print(f"Keras {keras.__version__} on {autodiff.BACKEND}, {autodiff.describe_device()}, {cores} CPU cores, budget {budget}")
+    place = f"{autodiff.BACKEND}, {autodiff.describe_device()}, {cores} CPU cores"
+    print(f"Keras {keras.__version__} on {place}, budget {budget}")
 
 
-@checks.arguments(gan=COMPILED, images=checks.array("n, ..."), batch_size=checks.whole(1), epochs=checks.whole(1))
 def announce_time(gan, images, *, batch_size, epochs):
-    """Time a few updates, undo them, and print how long the whole training will take on this machine.
+    """Time a few updates, undo them, and print how long the whole training will take here.
 
     Args:
         gan: a compiled `training.GAN`.
         images: what it will be trained on.
         batch_size: as in `fit`.
         epochs: as in `fit`.
-
-    Raises:
-        ValueError: if an argument does not fit.
     """
     images_per_step = batch_size * gan.discriminator_steps
     sample = images[: images_per_step * max(10, 2 * gan.steps_per_execution)]
@@ -70,26 +65,44 @@ def announce_time(gan, images, *, batch_size, epochs):
     print(f"{num_steps:,} updates of about {1000 * seconds:.0f} ms: about {total} on this machine")
 
 
-@checks.arguments(lesson_name=checks.TEXT, budget=BUDGET)
+def progress(items, label):
+    """Go through items, and count them and the time left in one line: for cells of many runs.
+
+    Args:
+        items: iterable of known length, or one that ends.
+        label: what is counted; `"runs"` ends as "runs: 20 of 20".
+    """
+    from IPython.display import DisplayHandle
+
+    items, line, began = list(items), DisplayHandle(), time.perf_counter()
+    line.display({"text/plain": f"{label}: 0 of {len(items)}"}, raw=True)
+    for done, item in enumerate(items, 1):
+        yield item
+        seconds = (len(items) - done) * (time.perf_counter() - began) / done
+        left = f", about {monitors.format_time(seconds)} left" if done < len(items) else ""
+        line.update({"text/plain": f"{label}: {done} of {len(items)}{left}"}, raw=True)
+
+
 def run_folder(lesson_name, budget):
-    """Folder for what a lesson writes, `runs/<lesson>/<budget>` under the working directory; git ignores it."""
-    fits = lesson_name.strip() and Path(lesson_name).name == lesson_name
-    passed = f"run_folder() received lesson_name={lesson_name!r}."
-    checks.require(fits, passed, "It must be the name of one folder.", "Write the lesson's name, '02_vanilla_gan'.")
-    folder = Path("runs") / lesson_name / budget
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    """Folder for what a lesson writes: `runs/<lesson>/<budget>` under the working directory.
+
+    Git ignores it. Where nothing can be written, the same under `gan_utils` in the home or in the
+    temporary folder of the system, which a line of print says.
+
+    Raises:
+        OSError: if none of them can be written.
+    """
+    places = Path(), Path.home() / "gan_utils", Path(tempfile.gettempdir()) / "gan_utils"
+    for folder in (place / "runs" / lesson_name / budget for place in places):
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                if folder.is_absolute():
+                    print(f"This folder cannot be written; the run writes to {folder}.")
+                return folder
+    raise OSError(f"A lesson needs one writable folder of {', '.join(map(str, places))}.")
 
 
-def _is_one_bool(value):
-    array = checks.as_numpy(value)
-    return array.dtype == bool and array.size == 1
-
-
-ONE_BOOL = checks.rule(_is_one_bool, "True or False", "Compare, or make one bool of an array with all() or any().")
-
-
-@checks.arguments(claim=checks.TEXT, holds=ONE_BOOL)
 def check(claim, holds):
     """Print a claim that holds, or stop the lesson.
 
@@ -99,66 +112,64 @@ def check(claim, holds):
 
     Raises:
         AssertionError: if it does not hold.
-        ValueError: if the claim is no string, or `holds` no bool.
+        ValueError: if `holds` is no bool.
     """
-    if not holds:
+    array, remedy = checks.as_numpy(holds), "Compare, or make one bool of it with all() or any()."
+    fits, passed = array.dtype == bool and array.size == 1, f"check() received holds={holds!r}."
+    checks.require(fits, passed, "It must be True or False.", remedy)
+    if not array.all():
         raise AssertionError(f"Expected, but not true in this run: {claim}")
     print(f"{claim}: True")
 
 
-@checks.arguments(table=checks.MAPPING)
 def print_scores(table):
-    """Print what `features.evaluate` measured, one row a generator.
+    """Print the scores of several generators, a line each, in 95 columns for names of 19 letters.
 
     Args:
-        table: mapping from a generator's name to its scores.
-
-    Raises:
-        ValueError: if the table is empty, or a score is missing or no number.
+        table: mapping from a name to the result of `features.evaluate`. KD is the kernel distance;
+            "nearest train" the share of samples whose nearest image is a training image, with the
+            interval in which it lies for new images.
     """
-    checks.whole(1, remedy="Pass the results of features.evaluate().")("print_scores()", "length of table", len(table))
-    number = checks.number(remedy="Pass the results of features.evaluate().")
+    width = max(map(len, table))
+    titles = f"{'KD (95 % interval)':>23} Fréchet precision recall  nearest train (new) modes"
+    print(" " * width, titles)
     for name, scores in table.items():
-        checks.TEXT("print_scores()", "name in table", name)
-        for score in SCORES:
-            number("print_scores()", f"{score} of {name} in table", checks.MAPPING("print_scores()", name, scores).get(score))
-    titles = ("kernel distance", "(95 % interval)   ", " Fréchet", "precision", "recall", "nearest is training", "modes")
-    width = max(len(name) for name in table)
-    print("  ".join([" " * width, *titles]))
-    for name, scores in table.items():
-        cells = (
-            f"{scores['kernel_distance']:.3f}",
-            f"({scores['kernel_low']:.3f} to {scores['kernel_high']:.3f})",
-            f"{scores['frechet_distance']:.2f}",
-            f"{scores['precision']:.2f}",
-            f"{scores['recall']:.2f}",
-            f"{scores['nearest_train']:.3f} (new: {scores['nearest_expected']:.3f})",
-            f"{scores['covered_classes']:.0f}" if "covered_classes" in scores else "-",
-        )
-        print("  ".join([name.ljust(width), *(cell.rjust(len(title)) for cell, title in zip(cells, titles))]))
+        kernel = [scores[f"kernel_{end}"] for end in ("distance", "low", "high")]
+        nearest = [scores.get(f"nearest_{end}") for end in ("train", "low", "high")]
+        shares = "{frechet_distance:7.2f} {precision:9.2f} {recall:6.2f}".format(**scores)
+        modes = f"{scores['covered_classes']:.0f}" if "covered_classes" in scores else "-"
+        distance = _tell(kernel, 3 if max(kernel) < 10.0 else 2)
+        print(f"{name:{width}} {distance:>23} {shares} {_tell(nearest, 2):>20} {modes:>5}")
 
 
-@checks.arguments(hint=checks.TEXT, tolerance=checks.number(0.0))
+def _tell(values, digits):
+    """A value and its interval, `0.10 (0.05 to 0.15)`; what is missing is a line."""
+    value, low, high = ("-" if number is None else f"{number:.{digits}f}" for number in values)
+    return f"{value} (-)" if "-" in (low, high) else f"{value} ({low} to {high})"
+
+
 def check_answer(answer, expected, *, hint, tolerance=1e-3):
     """Tell a student whether the answer to an exercise is right.
 
     Args:
-        answer: None while it is open; else a number, an array, a string or a bool.
+        answer: None while it is open; else a number, an array, a string or a bool. Small letters
+            are as good as large ones.
         expected: the right one.
         hint: shown with a wrong answer.
         tolerance: largest allowed difference of numbers, relative and absolute.
 
     Raises:
-        ValueError: if the answer is of another kind than the right one.
+        ValueError: if the right answer is a number and this one is not.
     """
     if answer is None:
         print("Open: replace None by your answer and run this cell again.")
         return
-    if isinstance(expected, (str, bool, np.bool_)):
-        rule = checks.TEXT if isinstance(expected, str) else checks.FLAG
-        right = rule("check_answer()", "answer", answer) == expected
+    passed, remedy = f"check_answer() received {answer!r}.", "Write what the exercise asks for."
+    answer, expected = map(checks.as_numpy, (answer, expected))
+    if expected.dtype.kind in "fiu":
+        checks.require(answer.dtype.kind in "fiu", passed, "It must be in numbers.", remedy)
+        right = answer.shape == expected.shape
+        right = right and np.allclose(answer, expected, rtol=tolerance, atol=tolerance)
     else:
-        rule = checks.array("...", remedy="Replace None by a number, or by as many numbers as the exercise asks for.")
-        answer, expected = rule("check_answer()", "answer", answer), rule("check_answer()", "expected", expected)
-        right = answer.shape == expected.shape and np.allclose(answer, expected, rtol=tolerance, atol=tolerance)
+        right = str(answer).strip().lower() == str(expected).lower()
     print("Right." if right else f"Not yet. {hint}")

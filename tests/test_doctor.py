@@ -1,13 +1,17 @@
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from gan_utils import data, doctor, latents, monitors, networks, training
+from gan_utils import data, doctor, monitors, networks, training
 
 BATCH, UPDATES = 128, 100  # of one epoch
+RUNS = Path(__file__).with_name("doctor_runs.npz")
 
-# --- the rules, on logs made by hand -----------------------------------------------------------------------------------------
+# --- the rules, on logs made by hand --------------------------------------------------------------
 
 
 def make_run(**changes):
@@ -23,7 +27,9 @@ def make_run(**changes):
         "generator_gradient": np.full(60, 0.5),
     }
     start, real = random.standard_normal((2, 200, 2))
-    samples = [(1 - w) * 0.1 * start + w * (start + [0.0, 0.05]) for w in np.linspace(0.0, 1.0, 12) ** 0.2]
+    samples = [
+        (1 - w) * 0.1 * start + w * (start + [0.0, 0.05]) for w in np.linspace(0.0, 1.0, 12) ** 0.2
+    ]
     run = {"steps": range(60), "logs": logs, "samples": samples, "real": real}
     logs.update({name: values for name, values in changes.items() if name in logs})
     run.update({name: values for name, values in changes.items() if name in run})
@@ -45,7 +51,7 @@ SIGNS = {
     "healthy": ({},),
     "discriminator too strong": (
         {"d_real": np.full(60, 0.99), "d_fake": np.full(60, 0.01)},
-        # a saturating loss and a D trained beforehand: the samples hardly move because the gradient is short
+        # saturating loss, D trained beforehand: the samples hardly move, the gradient is short
         {
             "d_real": np.full(60, 0.99),
             "d_fake": np.full(60, 0.01),
@@ -55,12 +61,18 @@ SIGNS = {
     ),
     "generator too strong": (
         {"d_fake": np.full(60, 0.9)},
-        {"samples": [20.0 * k + SAMPLES[-1] for k in range(12)], "d_fake": HEALTHY["logs"]["d_real"]},
+        {
+            "samples": [20.0 * k + SAMPLES[-1] for k in range(12)],
+            "d_fake": HEALTHY["logs"]["d_real"],
+        },
     ),
     "mode collapse": ({"samples": [SAMPLES[0]] + [0.05 * SAMPLES[-1] + [1.0, 0.0]] * 11},),
     "oscillation": (
         {"samples": [SAMPLES[-1] + wave for wave in WAVES]},
-        {"samples": [0.1 * SAMPLES[-1] + wave for wave in WAVES], "d_fake": 0.5 + 0.2 * np.sin(np.arange(60))},
+        {
+            "samples": [0.1 * SAMPLES[-1] + wave for wave in WAVES],
+            "d_fake": 0.5 + 0.2 * np.sin(np.arange(60)),
+        },
     ),
     "a network does not learn": (
         {"samples": SAMPLES[-1:] * 12},
@@ -78,24 +90,27 @@ SIGNS = {
 }
 
 
-@pytest.mark.parametrize("illness, changes", [(illness, changes) for illness, all_ in SIGNS.items() for changes in all_])
+@pytest.mark.parametrize(
+    "illness, changes",
+    [(illness, changes) for illness, group in SIGNS.items() for changes in group],
+)
 def test_signs_are_named(illness, changes):
     found = doctor.diagnose(**make_run(**changes))
     assert found.illness == illness, found.evidence
     assert any(letter.isdigit() for letter in found.evidence) and found.evidence.endswith(".")
-    assert found.section == doctor.RULES[illness][1]
+    assert found.section == doctor.SECTIONS[illness]
 
 
-def test_all_illnesses_have_a_rule_and_a_section():
+def test_the_signs_above_are_of_all_illnesses():
     assert set(doctor.ILLNESSES) == set(SIGNS)
-    assert list(doctor.RULES)[-1] == "healthy"
 
 
 def test_images_in_the_range_of_their_generator_are_not_of_a_wrong_scale():
     samples = [images_like(sample, -1.0, 1.0) for sample in SAMPLES]
-    assert doctor.diagnose(**make_run(real=images_like(REAL, -1.0, 1.0), samples=samples)).illness != "wrong scale of images"
-    samples = [(sample + 1.0) / 2.0 for sample in samples]  # a sigmoid instead of tanh
-    assert doctor.diagnose(**make_run(real=images_like(REAL, 0.0, 1.0), samples=samples)).illness != "wrong scale of images"
+    sigmoids = [(sample + 1.0) / 2.0 for sample in samples]  # instead of tanh
+    for low, fakes in ((-1.0, samples), (0.0, sigmoids)):
+        found = doctor.diagnose(**make_run(real=images_like(REAL, low, 1.0), samples=fakes))
+        assert found.illness != "wrong scale of images"
 
 
 def test_the_gradients_may_be_absent():
@@ -120,33 +135,39 @@ def test_places_of_real_samples_among_themselves():
 
 
 def test_roughness_of_noise_and_of_a_slow_wave():
-    assert doctor._roughness(np.random.default_rng(0).standard_normal(2000)) == pytest.approx(1.0, abs=0.05)
+    assert doctor._roughness(np.random.default_rng(0).standard_normal(2000)) == pytest.approx(
+        1.0, abs=0.05
+    )
     angle = 2 * np.pi * np.arange(100) / 100
-    assert doctor._roughness(np.sin(angle)) == pytest.approx(np.sqrt(2.0) * np.sin(np.pi / 100), rel=0.02)
+    assert doctor._roughness(np.sin(angle)) == pytest.approx(
+        np.sqrt(2.0) * np.sin(np.pi / 100), rel=0.02
+    )
     assert doctor._roughness(np.ones(9)) == 1.0
 
 
 @pytest.mark.parametrize("counts, number", [([4], 1.0), ([3, 3], 2.0), ([0, 5, 5, 5], 3.0)])
 def test_effective_number_of_equal_shares(counts, number):
-    assert doctor._effective_number(np.repeat(np.arange(len(counts)), counts)) == pytest.approx(number)
+    assert doctor._effective_number(np.repeat(np.arange(len(counts)), counts)) == pytest.approx(
+        number
+    )
+
+
+SHORT = {name: values[:5] for name, values in HEALTHY["logs"].items()}
 
 
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"logs": {"d_real": [0.5] * 60}}, "without discriminator_loss, generator_loss, d_fake"),
-        ({"d_fake": np.full(59, 0.4)}, "one length"),
-        ({"steps": range(61)}, "one length"),
-        ({"steps": range(5), "logs": {name: values[:5] for name, values in HEALTHY["logs"].items()}}, "at least 20"),
-        ({"generator_loss": np.where(np.arange(60) > 50, np.nan, 0.9)}, "NaN or infinite values in generator_loss"),
+        ({"d_fake": np.full(59, 0.4)}, "logs of {59, 60}|logs of {60, 59}"),
+        ({"steps": range(61)}, "received 61 steps"),
+        ({"steps": range(5), "logs": SHORT}, "expects 20 logs"),
+        ({"generator_loss": np.where(np.arange(60) > 50, np.nan, 0.9)}, "NaN or infinite"),
         ({"d_real": np.full(60, 3.0)}, "Wasserstein critic"),
-        ({"samples": SAMPLES[:3]}, "at least 4 records"),
-        ({"samples": [sample[:5] for sample in SAMPLES]}, "n at least 10"),
-        ({"samples": SAMPLES[:-1] + [SAMPLES[0][:50]]}, "records of one shape"),
-        ({"samples": []}, "0 records"),
-        ({"real": np.zeros((200, 3))}, "same inner shape"),
-        ({"samples": [np.full((200, 2), np.nan)] * 12}, "NaN or infinite values in the samples"),
-        ({"real": np.ones((200, 2))}, "all equal"),
+        ({"samples": SAMPLES[:3]}, "4 records"),
+        ({"samples": [sample[:5] for sample in SAMPLES]}, "of 10 samples"),
+        ({"samples": []}, "expects 20 logs"),
+        ({"real": np.zeros((200, 3))}, "real ones of shape .200, 3"),
+        ({"samples": [np.full((200, 2), np.nan)] * 12}, "NaN or infinite"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes, message):
@@ -154,27 +175,34 @@ def test_what_does_not_fit_is_refused(changes, message):
         doctor.diagnose(**make_run(**changes))
 
 
-# --- planted runs: real trainings --------------------------------------------------------------------------------------------
-# A plant is a run with a known cause: a learning rate of 0, images in [0, 1], a generator in a hurry. Five of each illness.
+# --- planted runs: real trainings -----------------------------------------------------------------
+# A plant is a run with a known cause: a rate of 0, images in [0, 1], a hurried generator. Five of
+# each illness. `python tests/test_doctor.py` trains them and stores doctor_runs.npz.
 
 
 class Shift(layers.Layer):
-    """x / 2 + theta: a cloud as wide as the blob, which can only move, as the generator of the Dirac GAN."""
+    """x / 2 + theta: a cloud as wide as the blob, which can only move, as in the Dirac GAN."""
 
     def build(self, input_shape):
-        self.theta = self.add_weight(shape=(input_shape[-1],), initializer=keras.initializers.Constant(1.0))
+        self.theta = self.add_weight(
+            shape=(input_shape[-1],), initializer=keras.initializers.Constant(1.0)
+        )
 
     def call(self, x):
         return 0.5 * x + self.theta
 
 
 def build_networks(size=2, latent_dim=4, activation=None, judge=(64, 64)):
-    generator = networks.build_mlp_generator(latent_dim, (size,), units=(64, 64), activation=activation)
+    generator = networks.build_mlp_generator(
+        latent_dim, (size,), units=(64, 64), activation=activation
+    )
     return generator, networks.build_mlp_discriminator((size,), units=judge, dropout=0)
 
 
 def build_dirac():
-    return keras.Sequential([keras.Input((2,)), Shift()]), keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    return keras.Sequential([keras.Input((2,)), Shift()]), keras.Sequential(
+        [keras.Input((2,)), layers.Dense(1)]
+    )
 
 
 def build_flat(latent_dim=16):
@@ -200,7 +228,12 @@ PAIRS = {
 def shrink(images, factor):
     """Images of 8 x 8 as flat vectors, means over factor x factor pixels and the colours."""
     n = len(images)
-    return images.reshape(n, 8, factor, 8, factor, -1).mean(axis=(2, 4, 5)).reshape(n, 64).astype("float32")
+    return (
+        images.reshape(n, 8, factor, 8, factor, -1)
+        .mean(axis=(2, 4, 5))
+        .reshape(n, 64)
+        .astype("float32")
+    )
 
 
 def load_real():
@@ -209,7 +242,10 @@ def load_real():
     ring = data.sample_modes(BATCH * UPDATES, data.ring_centers(), scale=0.1, seed=0)[0]
     five = data.sample_modes(BATCH * UPDATES, data.ring_centers(5, 1.5), scale=0.1, seed=1)[0]
     frogs = shrink(data.load_frogs()[0], 4)
-    first, later = shrink(digits[: BATCH * UPDATES], 3), shrink(digits[BATCH * UPDATES : 2 * BATCH * UPDATES], 3)
+    first, later = (
+        shrink(digits[: BATCH * UPDATES], 3),
+        shrink(digits[BATCH * UPDATES : 2 * BATCH * UPDATES], 3),
+    )
     blob = 0.5 * np.random.default_rng(0).standard_normal(ring.shape).astype("float32")
     return {
         "ring": ring,
@@ -217,7 +253,9 @@ def load_real():
         "blob": blob,
         "digits": first,
         "other digits": later,
-        "frogs": np.concatenate([frogs, frogs, frogs])[: BATCH * UPDATES],  # as many updates as on the others
+        "frogs": np.concatenate([frogs, frogs, frogs])[
+            : BATCH * UPDATES
+        ],  # as many updates as on the others
         "digits in [-0.5, 0.5]": first / 2,
         "digits in [0, 1]": (first + 1) / 2,
         "ring x 3": 3 * ring,
@@ -268,7 +306,7 @@ PLANTS = (
 def compile_pair(name):
     build, optimizers, loss = PAIRS[name]
     gan = training.GAN(*build())
-    gan.compile(*optimizers(), loss, log_gradients=True, jit_compile=True, steps_per_execution=5)
+    gan.compile(*optimizers(), loss, jit_compile=True, steps_per_execution=5)
     gan.guarded = True  # or `fit` would refuse a network at a learning rate of 0
     return gan
 
@@ -293,7 +331,8 @@ def train(gan, pair, real, rates, seed, epochs=5):
         gan.generator_optimizer.learning_rate, gan.discriminator_optimizer.learning_rate = 0.0, 1e-2
         gan.fit(real, batch_size=BATCH, epochs=2, verbose=0)
         gan.generator_optimizer.learning_rate, gan.discriminator_optimizer.learning_rate = rates
-    recorder = monitors.Recorder(latents.sample_latents(256, gan.latent_dim, seed=1), every=50)
+    latents = np.random.default_rng(1).standard_normal((256, gan.latent_dim)).astype("float32")
+    recorder = monitors.Recorder(latents, every=50)
     gan.fit(real, batch_size=BATCH, epochs=epochs, callbacks=[recorder], verbose=0)
     samples, real = recorder.samples, real[:1000]
     if pair == "images":
@@ -302,7 +341,7 @@ def train(gan, pair, real, rates, seed, epochs=5):
 
 
 def run_plants(plants):
-    """`(plant, arguments of diagnose)` for plants `(illness, pair, data, rate of G, rate of D, seed)`, pair by pair."""
+    """`(plant, arguments of diagnose)` for plants as in `PLANTS`, pair by pair."""
     sets = load_real()
     for pair in PAIRS:
         chosen = [plant for plant in plants if plant[1] == pair]
@@ -313,25 +352,55 @@ def run_plants(plants):
             yield plant, train(gan, pair, sets[plant[2]], plant[3:5], plant[5], epochs)
 
 
-def print_confusion(counts):
-    print("\n" + " " * 26 + "found: " + "  ".join(f"{i}" for i in range(len(counts))))
-    for i, (illness, row) in enumerate(zip(doctor.ILLNESSES, counts)):
-        print(f"{i} {illness:30} " + "  ".join(f"{n if n else '.'}" for n in row))
+def store_runs():
+    """Train all plants and write what `load_runs` reads: half of the samples, in few bits."""
+    arrays = {}
+    for i, (_, (steps, logs, samples, _)) in enumerate(run_plants(PLANTS)):
+        samples = np.array(samples)[:, :128]
+        kind, factor = ("int8", 127) if samples.ndim == 5 else ("float16", 1)
+        arrays[f"{i}/samples"] = (np.rint(factor * samples) if factor > 1 else samples).astype(kind)
+        arrays[f"{i}/logs"] = np.array([steps, *(logs[name] for name in doctor.LOGS)], "float32")
+    np.savez_compressed(RUNS, **arrays)
 
 
-def test_planted_runs_are_recognised():
-    """Seeds 10 to 12.
+def load_runs():
+    """`(plant, arguments of diagnose)` as `run_plants` gives them, from the stored file."""
+    sets, arrays = load_real(), np.load(RUNS)
+    plants = [plant for pair in PAIRS for plant in PLANTS if plant[1] == pair]
+    for i, plant in enumerate(plants):
+        (steps, *logs), samples = arrays[f"{i}/logs"], arrays[f"{i}/samples"]
+        real = sets[plant[2]][:1000].reshape(-1, *samples.shape[2:])
+        samples = samples / np.float32(127 if samples.ndim == 5 else 1)
+        yield plant, (steps, dict(zip(doctor.LOGS, logs)), samples, real)
 
-    The thresholds were set on seeds 0 to 2 and 100 to 108. Frogs, other digits and the ring of five modes were seen with
-    seeds 0 to 2 only, in a first test that was 32 of 35 right.
-    """
+
+def check_verdicts(runs, share):
     counts = np.zeros((7, 7), int)
-    for plant, arguments in run_plants(PLANTS):
+    for plant, arguments in runs:
         found = doctor.diagnose(*arguments)
         counts[doctor.ILLNESSES.index(plant[0]), doctor.ILLNESSES.index(found.illness)] += 1
         if found.illness != plant[0]:
             print(plant, found)
-    print_confusion(counts)
+    print(counts)
     assert (counts.sum(axis=1) == 5).all()
-    assert counts.trace() >= 0.9 * counts.sum()
+    assert counts.trace() >= share * counts.sum()
     assert counts.diagonal().min() >= 3
+
+
+def test_stored_planted_runs_are_recognised():
+    """Seeds 10 to 12.
+
+    The thresholds were set on seeds 0 to 2 and 100 to 108. Frogs, other digits and the ring of five
+    modes were seen with seeds 0 to 2 only, in a first test that was 32 of 35 right.
+    """
+    check_verdicts(load_runs(), share=1.0)
+
+
+@pytest.mark.slow
+def test_planted_runs_trained_anew_are_recognised():
+    check_verdicts(run_plants(PLANTS), share=0.9)
+
+
+if __name__ == "__main__":
+    store_runs()
+    print(f"{RUNS.name}: {RUNS.stat().st_size / 1e6:.1f} MB", file=sys.stderr)

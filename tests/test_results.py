@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from gan_utils import data, features, results
+import gan_utils.__main__
+from gan_utils import data, features, plotting, results
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
@@ -52,7 +53,8 @@ def test_checksums_are_those_of_the_files_and_the_readme_names_each():
 def test_a_shipped_generator_draws_images_in_range_that_differ(name):
     generator = results.load_generator(name)
     images = results.draw(generator, 40, seed=0)
-    assert images.shape == (40, *((28, 28, 1) if "digits" in name else (32, 32, 3))) and images.dtype == np.float32
+    shape = (28, 28, 1) if "digits" in name else (32, 32, 3)
+    assert images.shape == (40, *shape) and images.dtype == np.float32
     assert np.abs(images).max() <= 1.0 and images.std(axis=0).mean() > 0.1
     assert np.array_equal(images, results.draw(generator, 40, seed=0))
     assert not np.allclose(images, results.draw(generator, 40, seed=1))
@@ -76,7 +78,8 @@ def test_a_recording_ends_with_what_the_shipped_generator_draws(name):
     assert steps[0] == 0 and steps == sorted(set(steps))
     assert samples.dtype == np.float32 and np.abs(samples).max() <= 1.0
     drawn = results.draw(results.load_generator(name), samples.shape[1], seed=1)
-    assert np.abs(samples[-1] - drawn).mean() < 0.05  # the recording is compressed, the weights are float16
+    # The recording is compressed, the weights are float16.
+    assert np.abs(samples[-1] - drawn).mean() < 0.05
     assert np.abs(samples[0] - drawn).mean() > 0.2
     assert kernel_distances[-1] < 0.7 * kernel_distances[0]
 
@@ -93,7 +96,11 @@ def test_there_is_a_band_from_five_runs_on(name):
 
 @pytest.mark.parametrize("name", ("vanilla_digits", "narrow_frogs", "dcgan_digits", "dcgan_frogs"))
 @pytest.mark.parametrize(
-    "label, key, scale", (("generator_loss", "generator_loss", np.array), ("kernel_distance", "kernel_distances", np.log))
+    "label, key, scale",
+    (
+        ("generator_loss", "generator_loss", np.array),
+        ("kernel_distance", "kernel_distances", np.log),
+    ),
 )
 def test_the_band_is_the_prediction_interval_of_the_stored_runs(name, label, key, scale):
     last = scale([run["moments"][key][-1] for run in load_runs(name)])
@@ -125,16 +132,26 @@ def test_a_prediction_interval_of_five_runs_holds_about_95_percent_of_a_sixth():
     assert quality_ladder.make_band(runs[:4]) == {}
 
 
-def test_a_recording_is_shown_as_two_figures_and_a_slider(monkeypatch):
+def test_a_recording_is_shown_as_two_figures_a_sentence_and_a_slider(monkeypatch):
     plt.close("all")  # of other tests
+    plotting.use_style()
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda output, **options: shown.append(output))
     results.show_recording("narrow_frogs", "Frogs through training")
-    rows, curve, slider = shown
-    titles = [rows.axes[0].get_title(loc=place) for place in ("left", "center")]
-    assert isinstance(rows, plt.Figure) and "Frogs through training" in titles
-    assert len(curve.axes[0].lines) == 1
-    assert "application/vnd.jupyter.widget-view+json" in slider and "slider" in slider["text/plain"]
+    rows, curve, sentence, slider = shown
+    assert "Frogs through training" in plotting.alt_text(rows)
+    steps, samples, distances = results.load_recording("narrow_frogs")
+    strip = rows.axes[0].images[0].get_array()
+    for row, i in ((0, 0), (5, -1)):  # the first ten latents at the first and last moment
+        tiles = [strip[33 * row : 33 * row + 32, 33 * j : 33 * j + 32] for j in range(10)]
+        np.testing.assert_allclose(tiles, (samples[i, :10] + 1) / 2, atol=1e-6)
+    (ax,) = curve.axes
+    assert ax.get_yscale() == "log" and ax.get_title(loc="left").startswith("Kernel distance")
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), np.transpose([steps, distances]))
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == ["kernel distance", "normal runs"]
+    assert "run this cell again" in sentence.data
+    assert "application/vnd.jupyter.widget-view+json" in slider and slider["text/plain"] == ""
     assert not plt.get_fignums()
 
 
@@ -144,7 +161,9 @@ def test_the_slider_changes_the_picture(monkeypatch):
     shown, boxes = [], []
     monkeypatch.setattr("IPython.display.display", lambda output, **options: shown.append(output))
     original = ipywidgets.VBox
-    monkeypatch.setattr(ipywidgets, "VBox", lambda children: boxes.append(original(children)) or boxes[-1])
+    monkeypatch.setattr(
+        ipywidgets, "VBox", lambda children: boxes.append(original(children)) or boxes[-1]
+    )
     results.show_recording("vanilla_digits")
     slider, words, picture = boxes[0].children
     steps, samples, _ = results.load_recording("vanilla_digits")
@@ -154,6 +173,12 @@ def test_the_slider_changes_the_picture(monkeypatch):
     assert words.value.startswith("0 updates") and picture.value != last
     slider.value = len(steps) - 1
     assert picture.value == last and words.value == last_words
+
+
+def test_an_unknown_name_is_refused_with_those_that_exist():
+    for load in (results.load_generator, results.load_recording, results.load_band):
+        with pytest.raises(ValueError, match="name='04_frogs'.*'dcgan_frogs'"):
+            load("04_frogs")
 
 
 @pytest.mark.parametrize("end", ["weights.npz", "recording.webp"])
@@ -169,16 +194,27 @@ def test_a_damaged_or_missing_file_is_named(copy, end):
         load("narrow_frogs")
 
 
-def test_the_newcomers_command_prints_the_installation_and_draws_frogs_and_digits(tmp_path):
-    command = [sys.executable, "-m", "gan_utils", str(tmp_path / "picture.png")]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=FOLDER.parents[1]).stdout
-    for word in ("Python", "Keras", "backend", "data", "64 digits and 64 frogs"):
-        assert word in printed
-    seconds = float(printed.rsplit("drawn in ", 1)[1].split()[0])
-    assert seconds < 60.0  # beside another test; about 2 s alone
-    with Image.open(tmp_path / "picture.png") as picture:
+def check_picture(path):
+    with Image.open(path) as picture:
         pixels = np.asarray(picture.convert("RGB"), float)
     height, width = pixels.shape[:2]
     assert height > 200 and width > 2 * height - 50
-    colours = [np.abs(half[..., 0] - half[..., 2]).mean() for half in (pixels[:, : width // 2], pixels[:, width // 2 :])]
+    halves = pixels[:, : width // 2], pixels[:, width // 2 :]
+    colours = [np.abs(half[..., 0] - half[..., 2]).mean() for half in halves]
     assert colours[0] < 1.0 < 5.0 < colours[1]  # digits are grey, frogs are not
+
+
+def test_the_newcomers_command_prints_the_installation_and_draws_frogs_and_digits(tmp_path):
+    command = [sys.executable, "-m", "gan_utils", str(tmp_path / "picture.png")]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=FOLDER.parents[1])
+    for word in ("Python", "Keras", "backend", "data", "64 digits and 64 frogs"):
+        assert word in run.stdout
+    check_picture(tmp_path / "picture.png")
+
+
+def test_a_picture_that_cannot_be_written_goes_elsewhere(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    gan_utils.__main__.main(tmp_path / "file" / "picture.png")
+    assert f"picture  {tmp_path / 'picture.png'}" in capsys.readouterr().out
+    check_picture(tmp_path / "picture.png")
