@@ -1,6 +1,8 @@
 """Numbers that judge samples without a person looking at them, and distances between two clouds."""
 
-import typing
+import collections
+import contextlib
+import math
 
 import numpy as np
 from keras import ops
@@ -66,13 +68,12 @@ def covered_classes(probabilities, *, confidence=0.6):
     )
     rows = checks.check_array(caller, "probabilities", probabilities, (None, None), remedy=remedy)
     fits = rows.min() >= 0.0 and np.allclose(rows.sum(axis=1), 1.0, atol=1e-3)
-    passed = f"{caller} received rows that do not add up to 1, or a value below 0."
-    checks.require(fits, passed, "It expects probabilities (n, num_classes).", remedy)
+    checks.require(fits, f"{caller} received rows that are no probabilities.", remedy)
     return _count_covered(rows.argmax(axis=1), rows.max(axis=1) >= confidence, rows.shape[1])
 
 
 def _count_covered(modes, good, num_modes):
-    """Modes with a fifth of their fair share of good samples or more, and the share of good ones."""
+    """Modes with at least a fifth of their fair share of good samples, and the share of those."""
     counts = np.bincount(modes[good], minlength=num_modes)
     return int((counts >= 0.2 * len(good) / num_modes).sum()), float(good.mean())
 
@@ -196,29 +197,30 @@ def _kernel(x, y, bandwidths):
 
 
 def _check_clouds(caller, x, y, smallest):
-    """Both clouds as float32 tensors `(n, d)`. The values of a tensor in a compiled step are not seen."""
-    clouds = []
-    for name, cloud in (("x", x), ("y", y)):
+    """Both clouds as float32 tensors `(n, d)`."""
+    clouds = {"x": x, "y": y}
+    for name, cloud in clouds.items():
         if not checks.is_tensor(cloud):
             cloud = checks.check_array(caller, name, cloud, (None, ...), smallest=smallest)
-        clouds.append(ops.convert_to_tensor(cloud, "float32"))
-    shapes = [tuple(cloud.shape) for cloud in clouds]
-    fits = shapes[0][1:] == shapes[1][1:] and all(s[0] is None or s[0] >= smallest for s in shapes)
+        clouds[name] = ops.convert_to_tensor(cloud, "float32")
+    shapes = [tuple(cloud.shape) for cloud in clouds.values()]
+    fits = shapes[0][1:] == shapes[1][1:] and min(s[0] or smallest for s in shapes) >= smallest
     passed = f"{caller} received clouds of shape {shapes[0]} and {shapes[1]}."
-    expected = f"It expects one inner shape and at least {smallest} samples of each."
-    checks.require(fits, passed, expected, "Reshape one of them, or draw more.")
-    return [ops.reshape(cloud, (-1, int(np.prod(cloud.shape[1:])))) for cloud in clouds]
+    checks.require(
+        fits, passed, f"It expects one inner shape and {smallest} samples or more of each."
+    )
+    return [ops.reshape(cloud, (-1, math.prod(cloud.shape[1:]))) for cloud in clouds.values()]
 
 
 def _check_near(caller, nearness):
     """Refuse bandwidths at which no two different samples are near; a compiled step cannot know."""
-    try:
+    with contextlib.suppress(Exception):  # each backend has its own error for an unknown value
         nearness = float(nearness)
-    except Exception:  # each backend has its own error for a value that is not known yet
-        return
-    passed = f"{caller} received bandwidths at which no two different samples are near."
-    remedy = "Take one from metrics.median_bandwidth(x, y)."
-    checks.require(nearness > 1e-6, passed, "The distance then holds no information.", remedy)
+    message = (
+        f"{caller} received bandwidths at which no two different samples are near: that holds "
+    )
+    message += "no information. Take one from metrics.median_bandwidth(x, y)."
+    checks.require(not isinstance(nearness, float) or nearness > 1e-6, message)
 
 
 def frechet_distance(real_features, fake_features):
@@ -252,7 +254,7 @@ def frechet_distance(real_features, fake_features):
 
 
 def kernel_distance(real_features, fake_features, *, num_subsets=10, seed=0):
-    """Kernel distance: unbiased squared maximum mean discrepancy with the kernel `(x . y / d + 1)^3`.
+    """Kernel distance: unbiased squared MMD with the kernel `(x . y / d + 1)^3`.
 
     With Inception features it is the KID. The interval is Student's, 95 %, from the spread of the
     same estimate over `num_subsets` parts of the samples that share no sample.
@@ -274,12 +276,9 @@ def kernel_distance(real_features, fake_features, *, num_subsets=10, seed=0):
     make the estimate, and the subsets, which are disjoint here so that the interval is valid, only
     the interval. Taught in: `08_measuring_gans`.
     """
-    remedy = f"Measure more samples, or use fewer parts: num_subsets is {num_subsets}, at least 2."
-    passed = f"kernel_distance() received num_subsets={num_subsets!r}."
-    fits = isinstance(num_subsets, (int, np.integer)) and num_subsets >= 2
-    checks.require(fits, passed, "It must be an int of at least 2.", "Write num_subsets=10.")
-    features = real_features, fake_features
-    real, fake = _check_features("kernel_distance()", *features, 2 * num_subsets, remedy)
+    features, smallest = (real_features, fake_features), 2 * max(2, num_subsets)
+    remedy = f"Measure more samples, or use fewer parts: here num_subsets is {num_subsets}."
+    real, fake = _check_features("kernel_distance()", *features, smallest, remedy)
     random = np.random.default_rng(seed)
     real, fake = random.permutation(real), random.permutation(fake)
     pairs = zip(np.array_split(real, num_subsets), np.array_split(fake, num_subsets))
@@ -315,14 +314,9 @@ def precision_recall(real_features, fake_features, *, num_neighbors=3):
     return _share_inside(fake, real, num_neighbors), _share_inside(real, fake, num_neighbors)
 
 
-class Memorization(typing.NamedTuple):
-    """What `memorization_test` returns; all values are in [0, 1]."""
-
-    share: float  # of fakes whose nearest real image is a training image
-    expected: float  # the same of new images
-    low: float  # 95 % of the relabellings lie between low and high
-    high: float
-    p_value: float  # share of relabellings with at least the measured share
+# What `memorization_test` returns: share of fakes whose nearest real image is a training image, the
+# same of new images, the interval of 95 % of the relabellings, share of those with as much.
+Memorization = collections.namedtuple("Memorization", "share expected low high p_value")
 
 
 def memorization_test(fakes, train, held_out, *, mirror=False, num_relabellings=1000, seed=0):
@@ -395,7 +389,7 @@ def nearest_neighbors(samples, references):
 
 
 def _nearest_of(samples, references, mirror, excluded=None):
-    """`nearest_neighbors` among references, and their mirror images, without one for each sample."""
+    """`nearest_neighbors` among references and their mirrors, without one reference a sample."""
     flat = samples.reshape(len(samples), -1)
     found = []
     for side in (references, references[:, :, ::-1]) if mirror else (references,):
@@ -444,7 +438,7 @@ def _polynomial_mmd(x, y):
 
 
 def _share_inside(points, region, k):
-    """Share of points in the union of balls around `region` that reach to its k-th nearest other."""
+    """Share of points in the balls around `region` that reach to its k-th nearest other sample."""
     # The nearest sample of the region to itself is itself: index k counts k others.
     parts = [squared_distances(part, region) for part in _parts(region)]
     radii = np.concatenate([np.partition(part, k, axis=1)[:, k] for part in parts])
@@ -461,7 +455,7 @@ def squared_distances(x, y):
 
 
 def _parts(array, columns=5000):
-    """Consecutive rows, few enough that a float64 matrix with this many columns stays near 40 MB."""
+    """Consecutive rows: a float64 matrix with this many columns stays near 40 MB."""
     rows = max(1, 5_000_000 // columns)
     return [array[i : i + rows] for i in range(0, len(array), rows)]
 
