@@ -7,7 +7,9 @@ from gan_utils import autodiff, distances
 
 def clouds(n=40, m=30, d=3, shift=0.5, seed=0):
     random = np.random.default_rng(seed)
-    return random.normal(size=(n, d)).astype("float32"), (shift + random.normal(size=(m, d))).astype("float32")
+    return random.normal(size=(n, d)).astype("float32"), (
+        shift + random.normal(size=(m, d))
+    ).astype("float32")
 
 
 def naive_squared_mmd(x, y, bandwidths, unbiased):
@@ -16,7 +18,11 @@ def naive_squared_mmd(x, y, bandwidths, unbiased):
         for i, left in enumerate(a.astype("float64")):
             for j, right in enumerate(b.astype("float64")):
                 if not (same and unbiased and i == j):
-                    values.append(np.mean([np.exp(-np.sum((left - right) ** 2) / (2 * s * s)) for s in bandwidths]))
+                    values.append(
+                        np.mean(
+                            [np.exp(-np.sum((left - right) ** 2) / (2 * s * s)) for s in bandwidths]
+                        )
+                    )
         return np.mean(values)
 
     return mean_kernel(x, x, True) + mean_kernel(y, y, True) - 2 * mean_kernel(x, y, False)
@@ -43,7 +49,9 @@ def test_a_value_by_hand():
 def test_squared_mmd_is_the_naive_double_loop(unbiased, bandwidths):
     x, y = clouds()
     expected = naive_squared_mmd(x, y, np.ravel(bandwidths), unbiased)
-    assert float(distances.squared_mmd(x, y, bandwidths, unbiased=unbiased)) == pytest.approx(expected, abs=1e-5)
+    assert float(distances.squared_mmd(x, y, bandwidths, unbiased=unbiased)) == pytest.approx(
+        expected, abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("unbiased", [True, False])
@@ -56,7 +64,10 @@ def test_squared_mmd_agrees_with_the_closed_form_of_two_gaussians(unbiased):
     values = [
         float(
             distances.squared_mmd(
-                random.normal(size=(n, d)), 0.6 + np.sqrt(1.5) * random.normal(size=(n, d)), width, unbiased=unbiased
+                random.normal(size=(n, d)),
+                0.6 + np.sqrt(1.5) * random.normal(size=(n, d)),
+                width,
+                unbiased=unbiased,
             )
         )
         for _ in range(100)
@@ -76,13 +87,17 @@ def test_the_biased_estimate_of_equal_clouds_is_positive_and_the_unbiased_one_ze
 
 def test_the_gradient_is_that_of_finite_differences():
     x, y = clouds(6, 5)
-    _, (gradient,) = autodiff.gradients_at(lambda v: distances.squared_mmd(v[0], y, (0.5, 1.5)), [ops.convert_to_tensor(x)])
+    _, (gradient,) = autodiff.gradients_at(
+        lambda v: distances.squared_mmd(v[0], y, (0.5, 1.5)), [ops.convert_to_tensor(x)]
+    )
     gradient, step = ops.convert_to_numpy(gradient), 1e-4
     for i, j in ((0, 0), (3, 2), (5, 1)):
         moved = [x.astype("float64").copy() for _ in range(2)]
         moved[0][i, j] += step
         moved[1][i, j] -= step
-        slope = np.diff([naive_squared_mmd(v, y, (0.5, 1.5), True) for v in moved[::-1]])[0] / (2 * step)
+        slope = np.diff([naive_squared_mmd(v, y, (0.5, 1.5), True) for v in moved[::-1]])[0] / (
+            2 * step
+        )
         assert gradient[i, j] == pytest.approx(slope, abs=1e-4)
 
 
@@ -90,11 +105,15 @@ def test_images_are_flat_vectors_and_far_clouds_stay_finite():
     images = np.random.default_rng(0).uniform(-1, 1, size=(8, 4, 4, 1))
     flat = distances.squared_mmd(images[:4].reshape(4, 16), images[4:].reshape(4, 16), 1.0)
     assert float(distances.squared_mmd(images[:4], images[4:], 1.0)) == pytest.approx(float(flat))
-    assert float(distances.squared_mmd(np.zeros((3, 2)), np.full((3, 2), 1e6), 1.0)) == pytest.approx(2.0)
+    assert float(
+        distances.squared_mmd(np.zeros((3, 2)), np.full((3, 2), 1e6), 1.0)
+    ) == pytest.approx(2.0)
 
 
 def test_median_bandwidth():
-    assert distances.median_bandwidth(np.array([[0.0], [1.0]]), np.array([[3.0]])) == pytest.approx(2.0)
+    assert distances.median_bandwidth(np.array([[0.0], [1.0]]), np.array([[3.0]])) == pytest.approx(
+        2.0
+    )
     with pytest.raises(ValueError, match="most samples are equal"):
         distances.median_bandwidth(np.zeros((5, 2)), np.zeros((5, 2)))
 
@@ -111,7 +130,9 @@ def test_permutation_test_finds_a_difference_and_repeats_with_its_seed():
     x, y = clouds(40, 40, shift=1.0)
     assert distances.permutation_test(x, y, 1.0, num_permutations=199, seed=0) == 1 / 200
     x, y = clouds(40, 40, shift=0.1)
-    assert distances.permutation_test(x, y, 1.0, seed=3) == distances.permutation_test(x, y, 1.0, seed=3)
+    assert distances.permutation_test(x, y, 1.0, seed=3) == distances.permutation_test(
+        x, y, 1.0, seed=3
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,9 +146,13 @@ def test_permutation_test_finds_a_difference_and_repeats_with_its_seed():
     ],
 )
 def test_bad_clouds_are_refused(x, y, bandwidths):
-    with pytest.raises(ValueError, match="Both clouds must have one inner shape|received bandwidths"):
+    with pytest.raises(
+        ValueError, match="Both clouds must have one inner shape|received bandwidths"
+    ):
         distances.squared_mmd(x, y, bandwidths)
-    with pytest.raises(ValueError, match="Both clouds must have one inner shape|received bandwidths"):
+    with pytest.raises(
+        ValueError, match="Both clouds must have one inner shape|received bandwidths"
+    ):
         distances.permutation_test(x, y, bandwidths)
 
 

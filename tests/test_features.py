@@ -23,7 +23,10 @@ def test_the_stored_classifiers_are_those_that_were_measured(name, least):
 
 
 def test_weights_are_at_most_four_megabytes():
-    assert sum(path.stat().st_size for path in data.find_folder().glob("*_classifier.weights.h5")) <= 4e6
+    assert (
+        sum(path.stat().st_size for path in data.find_folder().glob("*_classifier.weights.h5"))
+        <= 4e6
+    )
 
 
 def test_ninety_percent_is_a_strict_threshold_for_digits(digits):
@@ -47,7 +50,9 @@ def test_features_and_logits_belong_together(digits):
     network = features.load_classifier("digits")
     found = features.extract(network, digits[0][:300])
     assert found.shape == (300, 64) and found.dtype == "float32"
-    np.testing.assert_allclose(found[250:], features.extract(network, digits[0][250:300]), atol=1e-4)
+    np.testing.assert_allclose(
+        found[250:], features.extract(network, digits[0][250:300]), atol=1e-4
+    )
     hidden, logits = network(digits[0][:5], training=False)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(hidden), found[:5], atol=1e-4)
     assert logits.shape == (5, 10)
@@ -62,7 +67,9 @@ def test_real_images_are_near_and_noise_is_far(digits):
     assert noise["frechet_distance"] > 10 * real["frechet_distance"]
     assert noise["precision"] == 0 and noise["covered_classes"] <= 2
     assert noise["nearest_expected"] == pytest.approx(6 / 7)
-    assert real["nearest_expected"] == pytest.approx(60000 / 69999)  # each held-out digit against the others
+    assert real["nearest_expected"] == pytest.approx(
+        60000 / 69999
+    )  # each held-out digit against the others
     assert abs(real["nearest_train"] - real["nearest_expected"]) < 0.06
 
 
@@ -74,7 +81,9 @@ def test_copies_of_training_frogs_are_named():
 
 def test_features_of_an_inception_network_are_accepted():
     # Untrained: its weights are no part of the course. Small images keep the test fast.
-    inception = keras.applications.InceptionV3(include_top=False, weights=None, pooling="avg", input_shape=(75, 75, 3))
+    inception = keras.applications.InceptionV3(
+        include_top=False, weights=None, pooling="avg", input_shape=(75, 75, 3)
+    )
     network = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Resizing(75, 75), inception])
     frogs = data.load_frogs("test")[0]
     first, second = (features.extract(network, part) for part in (frogs[:24], frogs[24:48]))
@@ -85,7 +94,12 @@ def test_features_of_an_inception_network_are_accepted():
 
 @pytest.mark.parametrize(
     "images",
-    [np.zeros((2, 32, 32, 3)), np.zeros((0, 28, 28, 1)), np.full((2, 28, 28, 1), 255.0), np.full((2, 28, 28, 1), np.nan)],
+    [
+        np.zeros((2, 32, 32, 3)),
+        np.zeros((0, 28, 28, 1)),
+        np.full((2, 28, 28, 1), 255.0),
+        np.full((2, 28, 28, 1), np.nan),
+    ],
 )
 def test_images_that_do_not_fit_are_refused(images):
     with pytest.raises(ValueError, match="on a generator without tanh"):

@@ -13,11 +13,16 @@ def test_real_samples_cover_all_modes():
     points, _ = data.sample_modes(2000, CENTERS, scale=0.05, seed=0)
     covered, good = metrics.covered_modes(points, CENTERS, radius=0.15)
     assert covered == 8
-    assert good == pytest.approx(1 - np.exp(-4.5), abs=0.01)  # share of a round Gaussian within three deviations
+    assert good == pytest.approx(
+        1 - np.exp(-4.5), abs=0.01
+    )  # share of a round Gaussian within three deviations
 
 
 def test_a_collapsed_cloud_covers_one_mode():
-    assert metrics.covered_modes(np.repeat(CENTERS[:1], 100, axis=0), CENTERS, radius=0.1) == (1, 1.0)
+    assert metrics.covered_modes(np.repeat(CENTERS[:1], 100, axis=0), CENTERS, radius=0.1) == (
+        1,
+        1.0,
+    )
 
 
 def test_stray_points_do_not_cover_a_mode():
@@ -29,7 +34,9 @@ def test_points_between_the_modes_are_bad():
     assert metrics.covered_modes(np.zeros((10, 2)), CENTERS, radius=0.1) == (0, 0.0)
 
 
-@pytest.mark.parametrize("points", [np.zeros((0, 2)), np.zeros((5, 3)), np.zeros(2), np.full((3, 2), np.nan)])
+@pytest.mark.parametrize(
+    "points", [np.zeros((0, 2)), np.zeros((5, 3)), np.zeros(2), np.full((3, 2), np.nan)]
+)
 def test_covered_modes_refuses_bad_points(points):
     with pytest.raises(ValueError, match="It must hold finite numbers"):
         metrics.covered_modes(points, CENTERS, radius=0.1)
@@ -58,9 +65,16 @@ def test_nearest_neighbors_refuses_what_does_not_fit(shapes):
 
 def test_nearest_neighbors_of_many_parts_are_those_of_one(monkeypatch):
     random = np.random.default_rng(0)
-    samples, references = random.normal(size=(40, 5)).astype("float32"), random.normal(size=(60, 5)).astype("float32")
+    samples, references = (
+        random.normal(size=(40, 5)).astype("float32"),
+        random.normal(size=(60, 5)).astype("float32"),
+    )
     whole = metrics.nearest_neighbors(samples, references)
-    monkeypatch.setattr(metrics, "_parts", lambda array, columns=0: [array[i : i + 7] for i in range(0, len(array), 7)])
+    monkeypatch.setattr(
+        metrics,
+        "_parts",
+        lambda array, columns=0: [array[i : i + 7] for i in range(0, len(array), 7)],
+    )
     for part, expected in zip(metrics.nearest_neighbors(samples, references), whole):
         np.testing.assert_array_equal(part, expected)
 
@@ -85,7 +99,10 @@ def test_covered_classes_counts_clear_classes():
     assert metrics.covered_classes(one_hot(stray))[0] == 1
 
 
-@pytest.mark.parametrize("probabilities", [np.zeros((0, 10)), np.ones((5, 10)), np.ones(10) / 10, np.full((2, 10), np.nan)])
+@pytest.mark.parametrize(
+    "probabilities",
+    [np.zeros((0, 10)), np.ones((5, 10)), np.ones(10) / 10, np.full((2, 10), np.nan)],
+)
 def test_covered_classes_refuses_what_is_no_probability(probabilities):
     with pytest.raises(ValueError, match="finite numbers of shape|It expects probabilities"):
         metrics.covered_classes(probabilities)
@@ -116,7 +133,10 @@ def test_frechet_distance_of_a_set_with_itself_is_zero_and_falls_with_n():
     random = np.random.default_rng(2)
     x = random.normal(size=(300, 16))
     assert abs(metrics.frechet_distance(x, x)) < 1e-8
-    values = [metrics.frechet_distance(random.normal(size=(n, 16)), random.normal(size=(n, 16))) for n in (50, 200, 800, 3200)]
+    values = [
+        metrics.frechet_distance(random.normal(size=(n, 16)), random.normal(size=(n, 16)))
+        for n in (50, 200, 800, 3200)
+    ]
     assert values == sorted(values, reverse=True) and values[-1] > 0
 
 
@@ -142,7 +162,12 @@ def test_kernel_distance_is_the_naive_double_loop():
 
 def test_kernel_distance_of_equal_distributions_is_zero_on_average_and_within_the_interval():
     random = np.random.default_rng(0)
-    results = np.array([metrics.kernel_distance(random.normal(size=(200, 8)), random.normal(size=(200, 8))) for _ in range(200)])
+    results = np.array(
+        [
+            metrics.kernel_distance(random.normal(size=(200, 8)), random.normal(size=(200, 8)))
+            for _ in range(200)
+        ]
+    )
     estimates, lows, highs = results.T
     assert abs(estimates.mean()) < 3 * estimates.std() / np.sqrt(200)
     assert np.mean((lows <= 0) & (0 <= highs)) >= 0.93
@@ -171,7 +196,9 @@ def test_distances_grow_with_noise_and_blur():
     other = data.load_mnist("test")[0][1000:2000].reshape(1000, -1)[:, ::7]
     noise = np.random.default_rng(0).normal(size=digits.shape)
     noisy = [digits + sigma * noise for sigma in (0.0, 0.2, 0.4, 0.8)]
-    blurred = [ndimage.gaussian_filter(digits, (0, sigma, sigma, 0)) for sigma in (0.0, 0.7, 1.4, 2.8)]
+    blurred = [
+        ndimage.gaussian_filter(digits, (0, sigma, sigma, 0)) for sigma in (0.0, 0.7, 1.4, 2.8)
+    ]
     for worse in (noisy, blurred):
         features = [images.reshape(1000, -1)[:, ::7] for images in worse]
         for distance in (metrics.frechet_distance, lambda a, b: metrics.kernel_distance(a, b)[0]):
@@ -184,7 +211,9 @@ def test_distances_grow_with_noise_and_blur():
 
 def naive_share_inside(points, region, k):
     radii = [np.sort(np.linalg.norm(region - center, axis=1))[k] for center in region]
-    return np.mean([any(np.linalg.norm(point - c) <= r for c, r in zip(region, radii)) for point in points])
+    return np.mean(
+        [any(np.linalg.norm(point - c) <= r for c, r in zip(region, radii)) for point in points]
+    )
 
 
 def test_precision_and_recall_are_the_naive_form():
@@ -223,8 +252,13 @@ def test_memorization_test_catches_copies_and_spares_new_points():
     random = np.random.default_rng(0)
     train, held_out = random.normal(size=(800, 6)), random.normal(size=(200, 6))
     share, expected, p_value = metrics.memorization_test(train[:100] + 1e-3, train, held_out)
-    assert (share, expected) == (1.0, 0.8) and p_value == pytest.approx(stats.binom.sf(99, 100, 0.8))
-    p_values = [metrics.memorization_test(random.normal(size=(100, 6)), train, held_out)[2] for _ in range(20)]
+    assert (share, expected) == (1.0, 0.8) and p_value == pytest.approx(
+        stats.binom.sf(99, 100, 0.8)
+    )
+    p_values = [
+        metrics.memorization_test(random.normal(size=(100, 6)), train, held_out)[2]
+        for _ in range(20)
+    ]
     assert sum(p < 0.05 for p in p_values) <= 4
 
 
@@ -252,7 +286,9 @@ def test_five_thousand_samples_take_at_most_twenty_seconds():
     assert time.perf_counter() - began <= 20
 
 
-@pytest.mark.parametrize("function", [metrics.frechet_distance, metrics.kernel_distance, metrics.precision_recall])
+@pytest.mark.parametrize(
+    "function", [metrics.frechet_distance, metrics.kernel_distance, metrics.precision_recall]
+)
 @pytest.mark.parametrize(
     "real, fake",
     [
