@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from gan_utils import autodiff, checks, images, latents, losses
+from gan_utils import autodiff, checks, data, images, losses
 
 ORDERS = ("discriminator_first", "generator_first", "simultaneous")
 LOGS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
@@ -279,7 +279,7 @@ class GAN(keras.Model):
         return {**logs, "generator_gradient": _length(g_gradients)} if self.log_gradients else logs
 
     def _draw_latents(self, num_latents):
-        return latents.sample_latents(num_latents, self.latent_dim, seed=self.seed_generator)
+        return data.sample_latents(num_latents, self.latent_dim, seed=self.seed_generator)
 
     def look_ahead(self, real_images, fake_images):
         """The discriminator after `unrolled_steps` further updates on these images; D itself stays as it is.
@@ -328,7 +328,7 @@ class GAN(keras.Model):
         Raises:
             ValueError: if `num_images` is below 1.
         """
-        return self.generate(latents.sample_latents(num_images, self.latent_dim, seed=seed))
+        return self.generate(data.sample_latents(num_images, self.latent_dim, seed=seed))
 
     def generate(self, latents):
         """Fake images for given latents, in inference mode, 256 at a time.
@@ -351,7 +351,7 @@ class GAN(keras.Model):
     def check_latents(self, latents):
         """Raise ValueError unless `latents` has the shape `(n, latent_dim)` of this generator, n at least 1."""
         form = f"n, {self.latent_dim}"
-        remedy = f"The generator {self.generator.name!r} takes ({form}): draw them with latents.sample_latents({form})."
+        remedy = f"The generator {self.generator.name!r} takes ({form}): draw them with data.sample_latents({form})."
         checks.array(form, tensor=True, remedy=remedy)("generate()", "latents", latents)
 
     @contextlib.contextmanager
