@@ -102,6 +102,7 @@ def run_trial(name, seconds, seed):
 
     import keras
     import numpy as np
+    import simultaneous
 
     from gan_utils import autodiff, data, features, losses, metrics, training
 
@@ -112,7 +113,8 @@ def run_trial(name, seconds, seed):
     classifier = features.load_classifier("cifar10")
     real = features.extract(classifier, frogs)
     generator, discriminator = build_networks(settings)
-    gan = training.GAN(generator, discriminator, seed=seed)
+    kind = simultaneous.SimultaneousGAN if settings["order"] == "simultaneous" else training.GAN
+    gan = kind(generator, discriminator, seed=seed)
 
     def judge():
         autodiff.sync_variables(gan)
@@ -141,14 +143,13 @@ def run_trial(name, seconds, seed):
 
     class_of = {"rmsprop": functools.partial(keras.optimizers.RMSprop, clipvalue=1.0)}
     class_of["adam"] = functools.partial(keras.optimizers.Adam, beta_1=0.5)
-    g_options = {"use_ema": True, "ema_momentum": settings["average"]} if "average" in settings else {}
-    g_rate, d_rate = settings["rates"]
-    optimizers = class_of[settings["optimizer"]](g_rate, **g_options), class_of[settings["optimizer"]](d_rate)
+    optimizers = [class_of[settings["optimizer"]](rate) for rate in settings["rates"]]
     smooth = functools.partial(losses.non_saturating_discriminator_loss, label_smoothing=settings["smoothing"])
     loss = smooth, losses.non_saturating_generator_loss
-    gan.compile(*optimizers, loss, order=settings["order"], steps_per_execution=10)
+    gan.compile(*optimizers, loss, steps_per_execution=10)
     budget = Budget()
-    gan.fit(images, batch_size=settings["batch_size"], epochs=100_000, callbacks=[budget], verbose=0)
+    average = [simultaneous.Average(settings["average"] ** 10)] if "average" in settings else []
+    gan.fit(images, batch_size=settings["batch_size"], epochs=100_000, callbacks=[*average, budget], verbose=0)
     value, low, high = judge()
     updates = int(gan.generator_optimizer.iterations.numpy())
     return {

@@ -1,28 +1,56 @@
 """Keras callbacks that watch a `training.GAN` while it learns."""
 
-import contextlib
 import functools
 import hashlib
 import io
 import json
 import os
-import shutil
+import re
 import time
 from pathlib import Path
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from keras import ops
 from PIL import Image
 
 from gan_utils import autodiff, checks, images, plotting
 
-LATENTS, REAL = checks.array("n, latent_dim", tensor=True), checks.array("m, ...")
-PATH = checks.instance((str, Path), "a path", "Write a string or a pathlib.Path.")
 
-VERSIONS = {"Keras": keras.__version__, autodiff.BACKEND: autodiff.BACKEND_VERSION}
-WEIGHTS, ARRAYS, STATE = "gan.weights.h5", "arrays.npz", "state.json"  # the files of a checkpoint
+class Watch(keras.callbacks.Callback):
+    """Stops a run whose losses are not finite; `GAN.fit` uses it in every run.
+
+    Raises:
+        FloatingPointError: after the update that gave a NaN or infinite loss.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.async_safe = True  # Keras need not wait for the losses of each update
+        self.saved, self.saved_at, self.epoch = [], -np.inf, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch + 1
+        if time.monotonic() - self.saved_at > 1.0:  # epochs of milliseconds need no copy each
+            self.saved, self.saved_at = self.model.copy_variables(), time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        broken = [name for name, value in logs.items() if not np.isfinite(value)]
+        if broken:
+            optimizers = self.model.generator_optimizer, self.model.discriminator_optimizer
+            rates = " and ".join(f"{float(o.learning_rate):.3g}" for o in optimizers)
+            raise FloatingPointError(
+                f"{' and '.join(broken)} became NaN or infinite by update {batch + 1} of epoch "
+                f"{self.epoch}. Losses must stay finite. The images are: each batch was checked. "
+                f"Likely causes are rates that are too high (here {rates} for G and D), a Wasserstein "
+                "loss without penalty, and a logarithm or root at zero in a function of your own. "
+                "The networks are back where an epoch began: compile with lower rates, fit again."
+            )
+
+    def restore(self):
+        """Put every variable back to where it was at the last copy."""
+        for variable, value in self.saved:
+            variable.assign(value)
 
 
 class Recorder(keras.callbacks.Callback):
@@ -33,49 +61,55 @@ class Recorder(keras.callbacks.Callback):
         every: updates between two records of samples.
         live: show a figure in the notebook that is redrawn at each record, with the time left.
         folder: where to save each record of images as `step_000250.png`; None saves nothing.
-        real: for each saved picture, real images to put on its left; for points, real points behind the live figure.
-        band: where the curves of normal runs lie, drawn behind those of the live figure; see `results.load_band`.
+        real: for each saved picture, real images to put on its left; for points, real points behind
+            the live figure.
+        band: where the curves of normal runs lie, drawn behind those of the live figure; see
+            `results.load_band`.
 
     Attributes:
-        steps: number of each logged update. With `steps_per_execution = n` only each n-th update is logged.
-        logs: mapping from `discriminator_loss`, `generator_loss`, `d_real`, `d_fake` to lists of floats.
+        steps: number of each logged update; with `steps_per_execution = n` each n-th is logged.
+        logs: mapping from `discriminator_loss`, `generator_loss`, `d_real`, `d_fake` to lists.
         sample_steps: number of updates at each record of samples; the first is 0, before training.
         samples: list of arrays, one for each record.
 
     Raises:
-        ValueError: if an argument does not fit; at the start of training, if the latents do not fit the generator.
+        ValueError: if latents or `every` do not fit.
 
     Taught in: `02_vanilla_gan`.
     """
 
-    @checks.arguments(latents=LATENTS, every=checks.whole(1), live=checks.FLAG, folder=PATH, real=REAL, band=plotting.BAND)
     def __init__(self, latents, *, every=250, live=False, folder=None, real=None, band=None):
         super().__init__()
-        self.latents = latents
-        self.every = every
-        self.live = live
+        remedy = "Draw them with data.sample_latents(16, latent_dim)."
+        self.latents = checks.check_array(
+            "Recorder()", "latents", latents, (None, None), remedy=remedy
+        )
+        passed, expected = (
+            f"Recorder() received every={every!r}.",
+            "It must be an int of at least 1.",
+        )
+        fits = isinstance(every, (int, np.integer)) and every is not True and every >= 1
+        checks.require(fits, passed, expected, "Write for example every=250.")
+        self.every, self.live, self.real, self.band = every, live, real, band
         self.folder = Path(folder) if folder is not None else None
-        self.real = real
-        self.band = band
         self.step, self.steps, self.logs = 0, [], {}
-        self.sample_steps, self.samples = [], []
-        self.display = None
+        self.sample_steps, self.samples, self.display, self.complained = [], [], None, False
 
     def on_train_begin(self, logs=None):
-        self.model.check_latents(self.latents)
-        self.start_time, self.made = time.perf_counter(), 0
+        self.start_time, self.made, self.total = time.perf_counter(), 0, None
 
     def on_epoch_begin(self, epoch, logs=None):
-        # A resumed run starts at a later epoch than 0.
-        self.step = self.epoch_start = max(self.step, epoch * self.params["steps"])
-        # Not in on_train_begin(): a checkpoint may bring other weights and the samples of the run before the cut.
-        if not self.samples:
+        steps, self.seen = self.params["steps"], 0
+        if not self.samples:  # a run may start at a later epoch than 0
+            self.step = epoch * (steps or 0)
             self._record()
+        if steps:  # Keras does not know the length of every data set
+            self.total = self.step + (self.params["epochs"] - epoch) * steps
 
     def on_train_batch_end(self, batch, logs=None):
-        before = self.step
-        self.step = self.epoch_start + min(batch + 1, self.params["steps"])
-        self.made += self.step - before
+        seen = min(batch + 1, self.params["steps"] or np.inf)
+        before, self.step = self.step, self.step + int(seen - self.seen)
+        self.made, self.seen = self.made + self.step - before, seen
         self.steps.append(self.step)
         for name, value in logs.items():
             self.logs.setdefault(name, []).append(float(value))
@@ -89,36 +123,44 @@ class Recorder(keras.callbacks.Callback):
     def state(self):
         """What was recorded so far, as a mapping from names to arrays; `restore` takes it back."""
         logs = {f"logs/{name}": np.array(values) for name, values in self.logs.items()}
-        return {name: np.array(getattr(self, name)) for name in ("step", "steps", "sample_steps", "samples")} | logs
+        names = ("step", "steps", "sample_steps", "samples")
+        return {name: np.array(getattr(self, name)) for name in names} | logs
 
     def restore(self, state):
         """Go on recording after what `state` holds; what was recorded since then is forgotten."""
         self.step, self.samples = int(state["step"]), list(state["samples"])
         self.steps, self.sample_steps = state["steps"].tolist(), state["sample_steps"].tolist()
-        self.logs = {name[len("logs/") :]: values.tolist() for name, values in state.items() if name.startswith("logs/")}
+        logs = {name: values for name, values in state.items() if name.startswith("logs/")}
+        self.logs = {name.removeprefix("logs/"): values.tolist() for name, values in logs.items()}
 
     def _record(self):
-        autodiff.sync_variables(self.model)
         fakes = self.model.generate(self.latents)
         self.sample_steps.append(self.step)
         self.samples.append(fakes)
-        if self.folder is not None and fakes.ndim == 4:
-            save_grid(fakes, self.folder / f"step_{self.step:06d}.png", real=self.real)
-        if self.live and self.steps:
-            self._draw(fakes)
+        if fakes.ndim == 4:
+            fakes = np.clip(fakes, -1.0, 1.0)  # of a generator without tanh
+        try:
+            if self.folder is not None and fakes.ndim == 4:
+                save_grid(fakes, self.folder / f"step_{self.step:06d}.png", real=self.real)
+            if self.live and self.steps:
+                self._draw(fakes)
+        except Exception as error:  # a picture must not end a training
+            if not self.complained:
+                print(f"The recorder goes on without pictures ({type(error).__name__}: {error}).")
+            self.complained = True
 
     def _draw(self, fakes):
         from IPython.display import display
 
-        total = self.params["epochs"] * self.params["steps"]
-        fraction = min(1.0, self.step / total)
         seconds = time.perf_counter() - self.start_time
-        left = seconds / max(1, self.made) * (total - self.step)
-        title = f"{self.step:,} of {total:,} updates, {format_time(left)} left"
-        if fraction == 1.0:
-            title = f"{self.step:,} updates in {format_time(seconds)}"
+        title, fraction = f"{self.step:,} updates in {format_time(seconds)}", 1.0
+        if self.total and self.step < self.total:
+            left = format_time(seconds / max(1, self.made) * (self.total - self.step))
+            title = f"{self.step:,} of {self.total:,} updates, {left} left"
+            fraction = self.step / self.total
         real = self.real if fakes.ndim == 2 else None
-        figure = plotting.plot_progress(self.steps, self.logs, fakes, title, fraction=fraction, real=real, band=self.band)
+        options = {"fraction": fraction, "real": real, "band": self.band}
+        figure = plotting.plot_progress(self.steps, self.logs, fakes, title, **options)
         if self.display is None:
             self.display = display(figure, display_id=True)
         else:
@@ -126,24 +168,19 @@ class Recorder(keras.callbacks.Callback):
         plt.close(figure)
 
 
-RECORDER = checks.instance(Recorder, "a monitors.Recorder or a list of them", "Pass the recorder of the same fit().")
-
-
 class Checkpoint(keras.callbacks.Callback):
-    """Saves everything a run needs to go on, and goes on there when the same `fit` is called again after a cut.
+    """Saves everything a run needs, and goes on there when the same `fit` is called after a cut.
 
-    A resumed run ends bit for bit where the uninterrupted one ends, on a CPU with the same versions of the software. Saved are
-    both networks, both optimizers with their averages, the states of all seed generators, the order of the data, the history and
-    the recordings; first before training, then at the end of epochs. A finished run removes its checkpoints.
+    A resumed run ends bit for bit where the uninterrupted one ends, on a CPU with the same versions
+    of the software. Saved are all variables of networks, optimizers and seed generators, the
+    history and the recordings; first before training, then at the end of epochs. The order of an
+    array's images follows from the seed and the epoch. A finished run removes its checkpoints.
 
-    Each checkpoint is a folder `epoch_000007`. It is written under another name and then renamed, so a run that is killed while
-    it saves leaves the checkpoints before as they are; the two newest are kept. Training starts from the newest one. One with a
-    damaged file, or of a run with other settings, is refused with a printed reason and renamed `refused_epoch_000007`, and the
-    one before is used.
+    Each checkpoint is one file, `epoch_000007_<checksum>.npz`, written under another name and then
+    renamed, so a killed run leaves those before as they are; the two newest are kept. A damaged
+    file is refused with a printed reason and renamed, and the one before is used.
 
-    Put it last among the callbacks: what later ones add to the logs of an epoch is not saved. Not saved are the states of other
-    callbacks, random generators outside of the GAN, and the order of a `tf.data.Dataset` or `PyDataset` of your own: there a
-    resumed run is exact if the batches of an epoch do not depend on the epochs before.
+    Not saved are the states of other callbacks, and the order of a data set of your own.
 
     Example:
 
@@ -153,249 +190,187 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         folder: where the checkpoints lie; each run needs its own.
-        recorder: the `Recorder` of the same `fit`, or a list of them. Their pictures and lists are restored.
+        recorder: the `Recorder` of the same `fit`, or a list of them.
         every: epochs between two checkpoints.
 
     Raises:
-        ValueError: if an argument does not fit; at the start of training, if the folder holds only another run.
+        ValueError: if the folder holds another run, or another run writes there at the same time.
         OSError: if a checkpoint cannot be written. The last one stays.
 
     Taught in: `03_frog_dcgan`.
     """
 
-    @checks.arguments(folder=PATH, every=checks.whole(1))
     def __init__(self, folder, recorder=None, *, every=1):
         super().__init__()
         self.folder, self.every = Path(folder), every
-        recorders = list(recorder) if isinstance(recorder, (list, tuple)) else [recorder] * (recorder is not None)
-        self.recorders = [RECORDER("Checkpoint()", "recorder", one) for one in recorders]
+        self.recorders = [recorder] if isinstance(recorder, Recorder) else list(recorder or [])
 
-    def on_train_begin(self, logs=None):
-        passed, expected = "Checkpoint received a fit() on several hosts.", "It saves runs of one host."
-        remedy = "Leave it out, or save the weights at the end."
-        checks.require(autodiff.place_among_hosts()[1] == 1, passed, expected, remedy)
-        steps, batches = self.params["steps"], self.model.batches
-        num_batches = len(batches) if batches else steps
-        passed = f"Checkpoint received a fit() with steps_per_epoch={steps} of {num_batches} batches."
-        expected = "An epoch that is cut short leaves batches for the next one, whose order a resumed run cannot know."
-        checks.require(steps == num_batches, passed, expected, "Leave steps_per_epoch out, or give fit() fewer images.")
-        self.epochs, self.history, self.marks = [], {}, self._fingerprint()
-        with self._writing():
-            pass  # a folder that cannot be written is found before the first update
-        found, refused = self._find()
-        for path in refused:
-            aside = path.with_name(f"refused_{path.name}")
-            shutil.rmtree(aside, ignore_errors=True)
-            path.rename(aside)
-        if found:
-            self._load(*found)
-            return
-        if refused:
-            print(f"No checkpoint in {self.folder} can be used: training starts anew.")
-        self._save(self.model._initial_epoch)
+    def resume(self, gan, epochs, initial_epoch):
+        """Load the newest checkpoint into `gan`, if there is one; `GAN.fit` calls it.
 
-    def _find(self):
-        """`(path, state, arrays)` of the newest checkpoint of this run, or None, and the paths that were refused before it."""
-        refused, foreign = [], ""
-        for path in sorted(self.folder.glob("epoch_*"), reverse=True):
-            state, arrays, problem = _read_checkpoint(path)
-            differences = "" if problem else self._differences(state)
-            if not problem and not differences:
-                return (path, state, arrays), refused
-            print(f"Refused {path}: {problem or 'it belongs to another run; ' + differences}.")
-            refused, foreign = [*refused, path], foreign or differences
-        passed = f"{self.folder} holds checkpoints of another run ({foreign})."
-        expected = "A run goes on only with the networks, settings and data it began with, and another would overwrite it."
-        checks.require(not foreign, passed, expected, "Choose another folder for this run, or delete this one.")
-        return None, refused
+        Returns:
+            The epoch to start from, an int.
+        """
+        self.set_model(gan)
+        self.epochs, self.history = [], {}
+        self.marks = _fingerprint(gan, self.recorders)
+        for path in sorted(self.folder.glob("epoch_*.npz"), reverse=True):
+            content = path.read_bytes()
+            if _checksum(content) in path.name:
+                return self._load(path, content, epochs)
+            print(f"Refused {path}: it is damaged.")
+            path.replace(path.with_name(f"refused_{path.name}"))
+        self.left = self._names()
+        self._save(initial_epoch)
+        return initial_epoch
 
     def on_epoch_end(self, epoch, logs=None):
         self.epochs.append(epoch)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(float(value))
-        # The last update of an epoch may have broken a weight, which its losses do not show yet.
-        if (epoch + 1) % self.every == 0 and self.model.is_finite():
+        if (epoch + 1) % self.every == 0:
             self._save(epoch + 1)
 
     def on_train_end(self, logs=None):
         self.model.history.epoch, self.model.history.history = self.epochs, self.history
-        for path in self.folder.glob("epoch_*"):
-            self._remove(path)
-        with contextlib.suppress(OSError):  # something else lies there
+        for path in self.folder.glob("epoch_*.npz"):
+            path.unlink()
+        if not any(self.folder.iterdir()):
             self.folder.rmdir()
 
     def _save(self, epoch):
-        arrays = {f"seed/{i}": ops.convert_to_numpy(variable) for i, variable in enumerate(self._seed_states())}
+        autodiff.sync_variables(self.model)
+        arrays = {f"variable/{i}": v for i, (_, v) in enumerate(self.model.copy_variables())}
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            return  # the last update of an epoch broke a weight; its losses do not show it yet
         for i, recorder in enumerate(self.recorders):
-            arrays |= {f"recorder_{i}/{name}": values for name, values in recorder.state().items()}
-        state = {"epoch": epoch, "epochs": self.epochs, "history": self.history, "marks": self.marks, "versions": VERSIONS}
-        state["updates"] = int(ops.convert_to_numpy(self.model.generator_optimizer.iterations))
-        state["order_seed"] = self.model.batches.seed if self.model.batches else None
-        with self._writing() as temporary:
-            weights = _MemoryFile()
-            self.model.save_weights(weights)
-            (temporary / WEIGHTS).write_bytes(weights.getbuffer())
-            np.savez(temporary / ARRAYS, **arrays)
-            checksums = {name: _checksum((temporary / name).read_bytes()) for name in (WEIGHTS, ARRAYS)}
-            checksums[STATE] = _checksum(json.dumps(state).encode())
-            (temporary / STATE).write_text(json.dumps({"state": state, "checksums": checksums}))
-            for path in [*temporary.iterdir(), temporary]:
-                _sync(path)
-            temporary.rename(self.folder / f"epoch_{epoch:06d}")
-            _sync(self.folder)
-            for path in sorted(self.folder.glob("epoch_*"))[:-2]:
-                self._remove(path)
+            arrays |= {f"recorder_{i}/{name}": v for name, v in recorder.state().items()}
+        state = {"epoch": epoch, "epochs": self.epochs, "history": self.history}
+        state["marks"] = self.marks
+        buffer = io.BytesIO()
+        np.savez(buffer, state=json.dumps(state), **arrays)
+        self._write(f"epoch_{epoch:06d}_{_checksum(buffer.getvalue())}.npz", buffer.getvalue())
 
-    def _load(self, path, state, arrays):
-        self.model.load_weights(path / WEIGHTS)
-        for i, variable in enumerate(self._seed_states()):
-            variable.assign(arrays[f"seed/{i}"])
-        for i, recorder in enumerate(self.recorders):
-            begin = f"recorder_{i}/"
-            recorder.restore({name[len(begin) :]: values for name, values in arrays.items() if name.startswith(begin)})
-        self.epochs, self.history = state["epochs"], state["history"]
-        self.model._initial_epoch = state["epoch"]  # where the loop of Keras begins, as in its BackupAndRestore
-        if self.model.batches:
-            self.model.batches.seed = state["order_seed"]
-            self.model.batches.start(state["epoch"] + 1)
-        print(
-            f"Resumed after epoch {state['epoch']} of {self.params['epochs']} (update {state['updates']:,}), "
-            f"saved in {self.folder}. Delete this folder to start anew."
+    def _write(self, name, content):
+        passed, expected = (
+            f"Another run saves in {self.folder}.",
+            "Each run needs a folder of its own.",
         )
-        if state["versions"] != VERSIONS:
-            print(f"It was saved with {state['versions']} and goes on with {VERSIONS}: the last digits may differ.")
-
-    def _seed_states(self):
-        # Keras leaves them out of a weights file.
-        return [variable for variable in self.model.variables if variable.name == "seed_generator_state"]
-
-    @contextlib.contextmanager
-    def _writing(self):
-        """An empty temporary folder for the block, which fills and renames it. What is left of it is removed at the end."""
+        checks.require(self._names() == self.left, passed, expected, "Choose another for this one.")
         temporary = self.folder / "unfinished"
         try:
-            shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
-            temporary.mkdir(parents=True)
-            yield temporary
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self.folder / name)
+            for path in sorted(self.folder.glob("epoch_*.npz"))[:-2]:
+                path.unlink()
         except OSError as error:
             raise OSError(
-                f"A checkpoint could not be written to {self.folder} ({error}). "
-                "The folder must allow writing, and the disk needs room for three checkpoints. "
-                "Make room and run fit() again, which goes on with the last good checkpoint, or choose another folder."
+                f"A checkpoint could not be written to {self.folder} ({error}). The folder must "
+                "allow writing, and the disk needs room for three checkpoints. Make room and call "
+                "fit() again, which goes on with the last good one, or choose another folder."
             ) from error
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            if temporary.is_file():
+                temporary.unlink()
+        self.left = self._names()
 
-    def _remove(self, path):
-        # Renamed first: a run that is killed here leaves no half of a checkpoint.
-        shutil.rmtree(path.rename(self.folder / "unfinished"))
+    def _names(self):
+        return sorted(path.name for path in self.folder.glob("epoch_*.npz"))
 
-    def _differences(self, state):
-        """The first settings in which the run of a checkpoint differs from this one, in words."""
-        here, there = self.marks, state["marks"]
-        names = [name for name in here | there if here.get(name) != there.get(name)]
-        differences = [f"{name}: {here.get(name, 'nothing')} here, {there.get(name, 'nothing')} there" for name in names]
-        if state["epoch"] > self.params["epochs"]:
-            differences.append(f"epochs: {self.params['epochs']} here, {state['epoch']} done there")
-        return "; ".join(differences[:3])
-
-    def _fingerprint(self):
-        """What must be the same in the run that goes on, as a mapping from words to text."""
-        gan = self.model
-        marks = {"backend": autodiff.BACKEND, "steps in an epoch": self.params["steps"], "recorders": len(self.recorders)}
-        names = ["seed", "order", "discriminator_steps", "unrolled_steps", "log_gradients", "steps_per_execution"]
-        names += ["discriminator_loss", "generator_loss", "penalty"]
-        marks |= {name: getattr(gan, name) for name in names}
-        if gan.batches:
-            x = gan.batches.images
-            marks |= {"batch_size": gan.batches.size // gan.discriminator_steps, "images": x.shape, "checksum": _checksum(x)}
+    def _load(self, path, content, epochs):
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = dict(file)
+        state = json.loads(str(arrays.pop("state")))
+        names = {name for name, _ in self.marks.items() ^ state["marks"].items()}
+        names |= {"epochs"} if state["epoch"] > epochs else set()
+        passed = (
+            f"{self.folder} holds a run that differs from this one in: {', '.join(sorted(names))}."
+        )
+        expected = "A run goes on only with the networks, settings and data it began with."
+        checks.require(not names, passed, expected, "Choose another folder, or delete this one.")
+        for i, (variable, _) in enumerate(self.model.copy_variables()):
+            variable.assign(arrays[f"variable/{i}"])
         for i, recorder in enumerate(self.recorders):
-            latents = _checksum(ops.convert_to_numpy(recorder.latents))
-            marks |= {f"latents of recorder {i}": latents, f"every of recorder {i}": recorder.every}
-        for owner, network in (("generator", gan.generator), ("discriminator", gan.discriminator)):
-            parts = {"optimizer": gan.optimizer_settings[owner]}
-            parts |= {f"layer {i}": _settings(layer) for i, layer in enumerate(network._flatten_layers(include_self=False))}
-            for part, settings in parts.items():
-                marks |= {f"{owner}'s {part}, {name}": value for name, value in settings.items() if name not in ("name", "seed")}
-            # Names like `dense_3` count the layers built in this session: only the last part of a path says something.
-            marks[f"{owner}'s weights"] = [(v.name, str(v.dtype), v.shape) for v in network.weights]
-        return {name: _tell(value) for name, value in marks.items()}
+            begin = f"recorder_{i}/"
+            recorder.restore(
+                {k.removeprefix(begin): v for k, v in arrays.items() if k.startswith(begin)}
+            )
+        self.epochs, self.history, self.left = state["epochs"], state["history"], self._names()
+        print(
+            f"Resumed after epoch {state['epoch']} of {epochs}, saved in {self.folder}. "
+            f"Delete this folder to start anew.{self.marks.get('note', '')}"
+        )
+        return state["epoch"]
 
 
-class _MemoryFile(io.BytesIO):
-    """A weights file in memory: HDF5 ends the whole process when a disk is full, Python raises an error."""
+def _fingerprint(gan, recorders):
+    """What must be the same in the run that goes on: a mapping from words to text."""
+    marks = {"backend": autodiff.BACKEND, "seed": gan.seed, "updates of D": gan.discriminator_steps}
+    functions = "discriminator_loss", "generator_loss", "penalty"
+    marks |= {name: _tell(getattr(gan, name)) for name in functions}
+    if hasattr(gan.batches, "images"):
+        marks |= {"data": _checksum(gan.batches.images), "batch_size": gan.batches.size}
+    else:
+        marks["note"] = " The images of a data set of your own were not compared."
+    for owner in ("generator", "discriminator"):
+        network, optimizer = getattr(gan, owner), getattr(gan, f"{owner}_optimizer")
+        settings = {**optimizer.get_config(), "name": type(optimizer).__name__}
+        marks[f"{owner}_optimizer"] = json.dumps(settings, default=repr)
+        try:
+            description = network.to_json()
+        except NotImplementedError:  # a layer of your own may have no configuration
+            description = str([(weight.shape, weight.dtype) for weight in network.weights])
+        # Names like `dense_3` count the layers built in this session.
+        marks[owner] = _checksum(re.sub(r'_\d+"', '"', description).encode())
+    recorded = [f"{_checksum(recorder.latents)} {recorder.every}" for recorder in recorders]
+    return {**marks, "recorders": str(recorded)}
 
-    def __str__(self):
-        return ".weights.h5"  # Keras takes the format from the end of the name
 
-
-def _read_checkpoint(path):
-    """`(state, arrays, problem)` of a checkpoint; the problem is empty if all files are as they were written."""
-    try:
-        stored = json.loads((path / STATE).read_text())
-        files = {name: (path / name).read_bytes() for name in (WEIGHTS, ARRAYS)}
-        files[STATE] = json.dumps(stored["state"]).encode()
-        broken = [name for name, content in files.items() if _checksum(content) != stored["checksums"][name]]
-        if broken:
-            return None, None, f"{' and '.join(broken)} is damaged: the checksum is wrong"
-        with np.load(io.BytesIO(files[ARRAYS]), allow_pickle=False) as arrays:
-            return stored["state"], dict(arrays), ""
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return None, None, f"a file is missing or damaged ({type(error).__name__}: {error})"
+def _tell(function):
+    """A function as text that is the same in each process: its code and the values that it holds."""
+    if isinstance(function, functools.partial):
+        return f"{_tell(function.func)} {function.args} {function.keywords}"
+    if not hasattr(function, "__code__"):
+        return f"{type(function).__name__} {getattr(function, '__dict__', '')}"
+    code, names = function.__code__, function.__globals__
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    numbers = [names[n] for n in code.co_names if isinstance(names.get(n), (int, float, str))]
+    held = [_tell(c) if callable(c) else c for c in cells], numbers, function.__kwdefaults__
+    text = repr((code.co_code, code.co_consts, function.__defaults__, *held))
+    return re.sub(r"<code object[^>]*>|0x[0-9a-f]+", "", text)
 
 
 def _checksum(content):
-    """SHA-256 of bytes or of the values of an array, in hexadecimal digits."""
-    return hashlib.sha256(content if isinstance(content, bytes) else np.ravel(content)).hexdigest()
+    """First 16 hexadecimal digits of the SHA-256 of bytes or of the values of an array."""
+    content = content if isinstance(content, bytes) else np.ascontiguousarray(content)
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _sync(path):
-    """Wait until a file or a folder lies on the disk, not only in the memory of the system."""
-    # Some systems cannot do this with a folder.
-    with contextlib.suppress(OSError) if path.is_dir() else contextlib.nullcontext():
-        handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _settings(layer):
-    """Class and configuration of a layer."""
-    config = {}
-    if not layer._layers:  # else it repeats those of the layers inside, with their names
-        with contextlib.suppress(NotImplementedError):  # a class of your own may have none
-            config = layer.get_config()
-    return {"class": type(layer).__name__, **config}
-
-
-def _tell(value):
-    """A setting as text that is the same in each process: a function by its name and what `functools.partial` gave it."""
-    if isinstance(value, functools.partial):
-        return f"{_tell(value.func)} with {_tell(value.args)} {_tell(value.keywords)}"
-    if callable(value):
-        return getattr(value, "__qualname__", type(value).__name__)
-    if isinstance(value, float):
-        return f"{value:.7g}"
-    return json.dumps(value, default=lambda v: type(v).__name__) if isinstance(value, (dict, list, tuple)) else str(value)
-
-
-@checks.arguments(fakes=checks.array("n, height, width, channels", finite=False), path=PATH)
 def save_grid(fakes, path, *, real=None):
-    """Save a grid of fake images as PNG, with a grid of as many real ones on its left if given. Makes the folder."""
-    path, grid = Path(path), images.make_grid(images.check_range(fakes, "save_grid()"))
+    """Save a grid of fake images as PNG, with as many real ones on its left. Makes the folder.
+
+    Args:
+        fakes: `(n, height, width, channels)`, float in [-1, 1].
+        path: of the file.
+        real: None, or at least n images of the same shape.
+
+    Raises:
+        ValueError: if the images do not fit.
+    """
+    grid = images.make_grid(fakes)
     if real is not None:
-        form = checks.form((None, *np.shape(fakes)[1:]))
-        real = checks.array(form, smallest=len(fakes))("save_grid()", "real", real)
         gap = np.ones((grid.shape[0], 8, grid.shape[2]), "float32")
         grid = np.concatenate([images.make_grid(real[: len(fakes)]), gap, grid], axis=1)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     pixels = images.denormalize(grid)
     Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(path, "PNG")
 
 
-@checks.arguments(seconds=checks.number(0.0))
 def format_time(seconds):
     """Seconds in words: `"45 s"`, `"3 min 20 s"`."""
-    seconds = int(round(seconds))
+    seconds = int(round(max(0.0, seconds)))
     return f"{seconds} s" if seconds < 100 else f"{seconds // 60} min {seconds % 60:02d} s"

@@ -1,26 +1,21 @@
-"""Adversarial training: `GAN`, a `keras.Model` for `compile()` and `fit()`, and the guard that watches who learns."""
+"""Adversarial training: `GAN`, a `keras.Model`, and the guard that watches who learns."""
 
 import contextlib
-import signal
-import threading
-import time
+import copy
+import numbers
+import random
 
 import keras
 import numpy as np
 from keras import ops
 
-from gan_utils import autodiff, checks, data, images, losses
+from gan_utils import autodiff, checks, data, images, losses, monitors
 
-ORDERS = ("discriminator_first", "generator_first", "simultaneous")
+ONE_OPTIMIZER = ("LearningRateScheduler", "ReduceLROnPlateau", "SwapEMAWeights")
 LOGS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
-GRADIENT_LOGS = ("discriminator_gradient", "generator_gradient")
-ADAM = "Write keras.optimizers.Adam(2e-4, beta_1=0.5), one for each network."
-OPTIMIZER = checks.instance(keras.optimizers.Optimizer, "a keras.optimizers.Optimizer", ADAM)
-ORDER = checks.choice(ORDERS, f"The common one is {ORDERS[0]!r}.")
-STEPS = checks.whole(1, 1000, "Use 1 for a GAN, 5 for a Wasserstein GAN.")
-UNROLLED = checks.whole(0, 100, "Use 0 for a GAN, 5 for an unrolled GAN of moderate cost.")
 
 
+@keras.saving.register_keras_serializable("gan_utils")
 class GAN(keras.Model):
     """A generator and a discriminator that are trained against each other.
 
@@ -31,41 +26,33 @@ class GAN(keras.Model):
         gan.fit(images, batch_size=64, epochs=20)
         fake_images = gan.sample(16)
 
-    Callbacks, `steps_per_execution`, `jit_compile` and saving are those of `keras.Model`.
+    Callbacks, `steps_per_execution`, `jit_compile`, `save` and `load_model` are those of
+    `keras.Model`. For the networks alone use `gan.generator.save(path)`.
 
     Args:
         generator: model, latents `(batch, latent_dim)` -> images in [-1, 1], or points.
         discriminator: model, images -> logits `(batch, 1)`, without a sigmoid.
-        seed: int or None, for latents, penalties and the order of the data.
+        seed: int or None, for latents, penalties and the order of the data. None takes one from
+            Python's random numbers, which `keras.utils.set_random_seed` sets.
 
     Raises:
-        ValueError: if the shapes of the two networks do not fit, or the discriminator ends with a sigmoid.
+        ValueError: if the shapes of the two networks do not fit.
 
-    Source: Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1. Taught in: `02_vanilla_gan`, `03_frog_dcgan`.
+    Source: Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1. Taught in: `02_vanilla_gan`,
+    `03_frog_dcgan`.
     """
 
-    @checks.arguments(generator=autodiff.MODEL, discriminator=autodiff.MODEL, seed=checks.seed(), name=checks.TEXT)
     def __init__(self, generator, discriminator, *, seed=None, name="gan"):
         super().__init__(name=name)
         _check_networks(generator, discriminator)
-        self.generator = generator
-        self.discriminator = discriminator
+        seed = random.randrange(2**31) if seed is None else seed
+        self.generator, self.discriminator = generator, discriminator
         self.latent_dim = generator.input_shape[-1]
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.trackers = [keras.metrics.Mean(name=name) for name in LOGS + GRADIENT_LOGS]
-        self.log_gradients = False
+        self.seed = _check_int("seed", seed, 0)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
+        self.trackers = [keras.metrics.Mean(name=name) for name in LOGS]
         self.built = True
 
-    @checks.arguments(
-        generator_optimizer=OPTIMIZER,
-        discriminator_optimizer=OPTIMIZER,
-        penalty=checks.FUNCTION,
-        discriminator_steps=STEPS,
-        order=ORDER,
-        unrolled_steps=UNROLLED,
-        log_gradients=checks.FLAG,
-    )
     def compile(
         self,
         generator_optimizer,
@@ -74,9 +61,6 @@ class GAN(keras.Model):
         *,
         penalty=None,
         discriminator_steps=1,
-        order="discriminator_first",
-        unrolled_steps=0,
-        log_gradients=False,
         **kwargs,
     ):
         """Configure training.
@@ -85,51 +69,33 @@ class GAN(keras.Model):
             generator_optimizer: `keras.optimizers.Optimizer`.
             discriminator_optimizer: another one.
             loss: a family of `losses.FAMILIES`, or a pair `(discriminator_loss, generator_loss)`.
-            penalty: function `(discriminator, real_images, fake_images, *, seed) -> scalar`, added to D's loss.
-            discriminator_steps: D's updates for one update of G; each takes its own part of the data.
-            order: `"discriminator_first"`, `"generator_first"`, or `"simultaneous"`, the fastest: one pass of G and one of D
-                serve both updates, and each network is judged by the other as it was before. Differs from the paper:
-                algorithm 1 draws new latents for G and judges them by the updated D.
-            unrolled_steps: k of an unrolled GAN: G is judged by the D that k further updates would make, see `look_ahead`.
-            log_gradients: also log the length of each network's gradient, `discriminator_gradient` and `generator_gradient`.
-            **kwargs: `steps_per_execution`, `jit_compile`, `run_eagerly` of `keras.Model.compile`. `jit_compile` is True on JAX
-                and False on TensorFlow by default: on two CPU cores XLA made convolutional steps two to four times slower.
+            penalty: function `(discriminator, real_images, fake_images, *, seed) -> scalar`, added
+                to D's loss.
+            discriminator_steps: D's updates for one of G; each takes its own part of the data.
+            **kwargs: `steps_per_execution`, `jit_compile`, `run_eagerly` of `keras.Model.compile`.
+                `jit_compile` is True on JAX and False on TensorFlow by default: on two CPU cores
+                XLA made convolutional steps two to four times slower.
 
         Raises:
             ValueError: if an argument does not fit.
         """
-        _check_compile(generator_optimizer, discriminator_optimizer, kwargs)
-        if unrolled_steps:
-            _check_unrolled_steps(unrolled_steps, discriminator_optimizer, order)
+        optimizers = [generator_optimizer, discriminator_optimizer]
+        _check_compile(optimizers, penalty, kwargs, self.compute_dtype)
+        self.discriminator_steps = _check_int("discriminator_steps", discriminator_steps)
         self.discriminator_loss, self.generator_loss = losses.get(loss)
-        # A Wasserstein critic gives scores, not probabilities: they are logged as they are.
-        self.log_scores = loss == "wasserstein"
-        self.penalty = penalty
-        self.discriminator_steps = discriminator_steps
-        self.order = order
-        self.unrolled_steps = unrolled_steps
-        self.log_gradients = log_gradients
-        generator_optimizer.build(self.generator.trainable_variables)
-        discriminator_optimizer.build(self.discriminator.trainable_variables)
-        super().compile(optimizer=generator_optimizer, **{"jit_compile": autodiff.BACKEND == "jax", **kwargs})
-        self.generator_optimizer = generator_optimizer
-        self.discriminator_optimizer = discriminator_optimizer
-        generator_optimizer.finalize_variable_values = lambda _: self._take_average(generator_optimizer)
-        # As compiled: a callback may change a rate later. `monitors.Checkpoint` compares them.
-        pair = {"generator": generator_optimizer, "discriminator": discriminator_optimizer}
-        self.optimizer_settings = {owner: {"class": type(o).__name__, **o.get_config()} for owner, o in pair.items()}
-        self.guarded = False
-
-    def _take_average(self, optimizer):
-        # At the end of fit() Keras hands over the weights of both networks: an average of weights (use_ema) needs those of G.
-        variables = self.generator.trainable_variables
-        type(optimizer).finalize_variable_values(optimizer, variables)
-        for variable in variables if optimizer.use_ema else ():
-            variable.assign(ops.copy(variable))  # on JAX the next fit() cannot give away memory that is shared with the average
+        # Critics give scores, not probabilities: they are logged as they are.
+        self.log_scores = self.discriminator_loss is losses.wasserstein_discriminator_loss
+        for optimizer, network in zip(optimizers, (self.generator, self.discriminator)):
+            optimizer.build(network.trainable_variables)
+        super().compile(optimizers[0], **{"jit_compile": autodiff.BACKEND == "jax", **kwargs})
+        self.generator_optimizer, self.discriminator_optimizer = optimizers
+        self.arguments = {"optimizers": optimizers, "loss": loss, "penalty": penalty}
+        self.arguments["discriminator_steps"] = self.discriminator_steps
+        self.penalty, self.flags, self.checked = penalty, self._read_flags(), False
 
     @property
     def metrics(self):
-        return self.trackers if self.log_gradients else self.trackers[: len(LOGS)]
+        return self.trackers
 
     @property
     def non_trainable_variables(self):
@@ -141,180 +107,130 @@ class GAN(keras.Model):
         """Fake images for latents `inputs`."""
         return self.generator(inputs, training=training)
 
-    def fit(self, x=None, y=None, batch_size=None, **kwargs):
+    def fit(
+        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
+    ):
         """Train on real images.
 
-        Before the first step the data is checked, and the freeze guard runs each half-step once on a few images, compares all
-        weights, and puts them back.
+        Before the first update the data is checked, and whether each network can learn. The
+        batches of a data set are checked as they come.
 
         Args:
-            x: array `(n, height, width, channels)`, float32 in [-1, 1], or points `(n, d)`; or a `tf.data.Dataset` or
-                `keras.utils.PyDataset` of such batches (labels beside the images are left aside). The images of an array are
-                shuffled anew each epoch, and the last part of an epoch that does not fill a batch is left out.
+            x: array `(n, height, width, channels)`, float in [-1, 1], or points `(n, d)`; or a
+                `tf.data.Dataset` or `keras.utils.PyDataset` of such batches (labels beside the
+                images are left aside). An array is shuffled anew each epoch, and what does not
+                fill a batch at its end is left out.
             y: must stay None.
-            batch_size: images in one update of D; 32 by default; only with an array. One step of `fit` is one update of G
-                and `discriminator_steps` of D. A batch of a data set is split between D's updates instead.
-            **kwargs: of `keras.Model.fit`.
+            batch_size: images in one update of D, 32 by default; with an array only. A step of
+                `fit` is one update of G and `discriminator_steps` of D. A batch of a data set is
+                split between D's updates instead.
+            epochs, verbose, callbacks: of `keras.Model.fit`.
+            **kwargs: `initial_epoch`; with a data set `steps_per_epoch` and `shuffle`.
 
         Returns:
-            `keras.callbacks.History` with the means over each epoch of `discriminator_loss`, `generator_loss`, `d_real` (mean
-            D(x), or mean score) and `d_fake` (mean D(G(z))).
+            `keras.callbacks.History` with the means over each epoch of `discriminator_loss`,
+            `generator_loss`, `d_real` (mean D(x), or mean score) and `d_fake` (mean D(G(z))).
 
         Raises:
-            ValueError: if the data does not fit.
-            RuntimeError: if a network stands still in its half-step or moves in the other's.
-            FloatingPointError: if a loss or a weight becomes NaN or infinite. The run stops, and both networks and optimizers are
-                back where they were when an epoch began; the message names it. Of short epochs one a second is kept.
-            KeyboardInterrupt: at the end of the running update, so that the model stays usable. A second interruption does not
-                wait.
+            ValueError: if an argument or the data does not fit, or a network cannot learn.
+            FloatingPointError: if a loss becomes NaN or infinite. Both networks and optimizers are
+                back where they were when an epoch began; of short epochs one a second is kept.
         """
-        remedy = "Call gan.compile(generator_optimizer, discriminator_optimizer)."
-        checks.require(self.compiled, "fit() was called before compile().", "A GAN needs two optimizers first.", remedy)
-        remedy = "Call fit(images, batch_size=...) without y."
-        checks.require(y is None, "fit() received labels y.", "This GAN learns from images alone.", remedy)
-        # For `monitors.Checkpoint`, which changes both when it resumes. What an interrupted run left there must not count.
-        self.batches, self._initial_epoch = None, kwargs.get("initial_epoch", 0)
-        if isinstance(x, np.ndarray):
-            self._check_images(x)
-            x = ShuffledBatches(x, 32 if batch_size is None else batch_size, self.discriminator_steps, seed=self.seed)
-            x.start(self._initial_epoch)
-        first_batch = _first_batch(x)
-        if isinstance(x, ShuffledBatches):
-            x.replicas, x.host, x.hosts = autodiff.num_replicas(self), *autodiff.place_among_hosts()
-            self.batches = x
-        passed = f"fit() received batch_size={batch_size} and a data set of type {type(x).__name__}."
-        remedy = "Leave it out: the data set makes its own batches."
-        checks.require(self.batches or batch_size is None, passed, "A batch size goes with a NumPy array only.", remedy)
-        self._check_images(first_batch)
+        is_list = isinstance(callbacks, keras.callbacks.CallbackList)
+        callbacks = keras.tree.flatten((callbacks.callbacks if is_list else callbacks) or [])
+        _check_fit(self, y, callbacks, kwargs)
+        self.problem = None
+        self.batches, first_batch = self._prepare(x, batch_size, kwargs)
         _check_split(len(first_batch), self.discriminator_steps, autodiff.num_devices(self))
-        if not self.guarded:
-            self._guard_half_steps(first_batch[:8])
-            self.guarded = True
-        watch, callbacks = _Watch(), kwargs.pop("callbacks", None)
-        kwargs["callbacks"] = [watch, *keras.tree.flatten(getattr(callbacks, "callbacks", callbacks) or [])]
-        with watch:
-            # The data sets bring their own order; Keras would shuffle whole batches and warn.
-            return super().fit(x, **{"shuffle": False, **kwargs})
+        self._check_learning(first_batch[:8])
+        for callback in callbacks:
+            if isinstance(callback, monitors.Checkpoint):
+                first_epoch = callback.resume(self, epochs, kwargs.get("initial_epoch", 0))
+                kwargs["initial_epoch"] = first_epoch
+        callbacks = [watch := monitors.Watch(), *callbacks]
+        if isinstance(self.batches, ShuffledBatches):
+            start = self.batches.start
+            callbacks.append(keras.callbacks.LambdaCallback(on_epoch_begin=lambda e, _: start(e)))
+        options = {"callbacks": callbacks, "verbose": verbose, "shuffle": False, **kwargs}
+        try:
+            return super().fit(self.batches, epochs=epochs, **options)
+        except BaseException as error:
+            # JAX has given the old weights away while an update runs.
+            if isinstance(error, FloatingPointError) or autodiff.BACKEND == "jax":
+                watch.restore()
+            raise (self.problem or error) from None
+
+    def evaluate(self, *args, **kwargs):
+        raise NotImplementedError("A GAN has no loss that measures it: use features.evaluate().")
 
     def train_step(self, *args):
-        return autodiff.run_train_step(self, self.adversarial_step, *args)
+        return autodiff.run_train_step(self, self._train_on, *args)
 
-    def adversarial_step(self, data):
-        """One update of G and `discriminator_steps` of D. `data` is a batch of images, or a tuple that starts with one."""
-        real_images = data[0] if isinstance(data, (tuple, list)) else data
-        part = ops.shape(real_images)[0] // self.discriminator_steps
-        logs = {}
-        parts = [real_images[i * part : (i + 1) * part] for i in range(self.discriminator_steps)]
-        if self.order == "generator_first":
-            logs.update(self.generator_step(parts[0]))
-        for images_of_step in parts[: -1 if self.order == "simultaneous" else None]:
-            logs.update(self.discriminator_step(images_of_step))
-        if self.order == "discriminator_first":
-            logs.update(self.generator_step(parts[0]))
-        if self.order == "simultaneous":
-            logs.update(self.simultaneous_step(parts[-1]))
-        for tracker in self.metrics:
+    def _train_on(self, real_images):
+        logs = self.update(ops.cast(_first(real_images), "float32"))
+        for tracker in self.trackers:
             tracker.update_state(logs[tracker.name])
         return logs
 
+    def update(self, real_images):
+        """One update of G after `discriminator_steps` of D. Returns the logs.
+
+        A subclass may change the order:
+        `return {**self.generator_step(real_images), **self.discriminator_step(real_images)}`.
+        """
+        part = ops.shape(real_images)[0] // self.discriminator_steps
+        for i in range(self.discriminator_steps):
+            logs = self.discriminator_step(real_images[i * part : (i + 1) * part])
+        return {**logs, **self.generator_step(real_images[:part])}
+
     def discriminator_step(self, real_images):
-        """One update of D: G only draws. Returns the logs `discriminator_loss`, `d_real`, `d_fake`."""
-        z = autodiff.draw_rows(self._draw_latents, ops.shape(real_images)[0])
-        fake_images = ops.stop_gradient(_outputs(self.generator, z))
+        """One update of D: G only draws. Returns its loss, `d_real` and `d_fake`."""
+        fake_images = ops.stop_gradient(self.draw(ops.shape(real_images)[0]))
 
-        network = self.discriminator
-        variables = network.trainable_variables
-        value, logits, gradients = autodiff.value_and_gradients(lambda: self._judge(network, real_images, fake_images), variables)
-        self.discriminator_optimizer.apply(gradients, variables)
-        return self._discriminator_logs(value, logits, gradients)
+        def loss():
+            return self.judge(real_images, fake_images)
 
-    def _judge(self, discriminator, real_images, fake_images):
-        """D's loss with its penalty, and the logits `(real, fake)`."""
-        real_logits, fake_logits = (_outputs(discriminator, x) for x in (real_images, fake_images))
-        value = self.discriminator_loss(real_logits, fake_logits)
-        if self.penalty is not None:
-            value += self.penalty(discriminator, real_images, fake_images, seed=self.seed_generator)
-        return value, (real_logits, fake_logits)
-
-    def _discriminator_logs(self, value, outputs, gradients):
-        d_real, d_fake = (ops.mean(o if self.log_scores else ops.sigmoid(o)) for o in outputs)
-        logs = {"discriminator_loss": value, "d_real": d_real, "d_fake": d_fake}
-        return {**logs, "discriminator_gradient": _length(gradients)} if self.log_gradients else logs
+        value, logits = autodiff.learn(self.discriminator, self.discriminator_optimizer, loss)
+        d_real, d_fake = (ops.mean(s if self.log_scores else ops.sigmoid(s)) for s in logits)
+        return {"discriminator_loss": value, "d_real": d_real, "d_fake": d_fake}
 
     def generator_step(self, real_images):
         """One update of G through a D that stays as it is. Returns the log `generator_loss`."""
-        z = autodiff.draw_rows(self._draw_latents, ops.shape(real_images)[0])
 
         def loss():
-            fake_images = _outputs(self.generator, z)
-            discriminator = self.look_ahead(real_images, fake_images) if self.unrolled_steps else self.discriminator
-            fake_logits = _outputs(discriminator, fake_images)
-            # The families of `losses` judge G by its fakes alone; a loss of your own may compare with the real images.
-            compares = self.generator_loss not in [pair[1] for pair in losses.FAMILIES.values()]
-            real_logits = _outputs(discriminator, real_images) if compares else fake_logits
-            return self.generator_loss(real_logits, fake_logits), None
+            return self.judge_generator(real_images, self.draw(ops.shape(real_images)[0])), None
 
-        variables = self.generator.trainable_variables
-        value, _, gradients = autodiff.value_and_gradients(loss, variables)
-        self.generator_optimizer.apply(gradients, variables)
-        logs = {"generator_loss": value}
-        return {**logs, "generator_gradient": _length(gradients)} if self.log_gradients else logs
+        value, _ = autodiff.learn(self.generator, self.generator_optimizer, loss)
+        return {"generator_loss": value}
 
-    def simultaneous_step(self, real_images):
-        """One update of both networks from one pass through each. Returns all logs.
+    def draw(self, num_images):
+        """Fake images for new latents, as G makes them in training."""
+        latents = autodiff.draw_rows(
+            lambda n: data.sample_latents(n, self.latent_dim, seed=self.seed_generator), num_images
+        )
+        return _outputs(self.generator, latents)
 
-        Source: Mescheder et al. 2018, arXiv:1801.04406, simultaneous gradient descent.
-        """
-        z = autodiff.draw_rows(self._draw_latents, ops.shape(real_images)[0])
+    def judge(self, real_images, fake_images):
+        """D's loss with its penalty, and the logits `(real, fake)`."""
+        logits = (
+            _outputs(self.discriminator, real_images),
+            _outputs(self.discriminator, fake_images),
+        )
+        value = self.discriminator_loss(*logits)
+        if self.penalty is not None:
+            value += self.penalty(
+                self.discriminator, real_images, fake_images, seed=self.seed_generator
+            )
+        return value, logits
 
-        def losses_of_both():
-            value, outputs = self._judge(self.discriminator, real_images, _outputs(self.generator, z))
-            return (value, self.generator_loss(*outputs)), outputs
+    def judge_generator(self, real_images, fake_images):
+        """G's loss."""
+        fake_logits = real_logits = _outputs(self.discriminator, fake_images)
+        # The families of `losses` judge G by its fakes alone; a loss of your own may compare.
+        if self.generator_loss not in [pair[1] for pair in losses.FAMILIES.values()]:
+            real_logits = _outputs(self.discriminator, real_images)
+        return self.generator_loss(real_logits, fake_logits)
 
-        variables = self.discriminator.trainable_variables, self.generator.trainable_variables
-        (d_loss, g_loss), outputs, (d_gradients, g_gradients) = autodiff.joint_gradients(losses_of_both, *variables)
-        self.discriminator_optimizer.apply(d_gradients, variables[0])
-        self.generator_optimizer.apply(g_gradients, variables[1])
-        logs = {**self._discriminator_logs(d_loss, outputs, d_gradients), "generator_loss": g_loss}
-        return {**logs, "generator_gradient": _length(g_gradients)} if self.log_gradients else logs
-
-    def _draw_latents(self, num_latents):
-        return data.sample_latents(num_latents, self.latent_dim, seed=self.seed_generator)
-
-    def look_ahead(self, real_images, fake_images):
-        """The discriminator after `unrolled_steps` further updates on these images; D itself stays as it is.
-
-        Each update is the one that D's optimizer (SGD or Adam) would make next, written as a function: the gradients of D's
-        loss, the averages of Adam, and the new weights. G's loss is differentiated through all of them, because `fake_images`
-        enters each update.
-
-        Args:
-            real_images: `(batch, ...)`, float.
-            fake_images: same shape, as G made them.
-
-        Returns:
-            Function `(images, *, training) -> logits (batch, 1)`.
-
-        Source: Metz et al. 2016, arXiv:1611.02163, equations 7 to 9. Taught in: `05_training_failures`.
-        """
-        network, optimizer = self.discriminator, self.discriminator_optimizer
-        state = [ops.convert_to_tensor(variable) for variable in network.non_trainable_variables]
-
-        def discriminator(weights):
-            return lambda images, training: network.stateless_call(weights, state, images, training=training)[0]
-
-        def loss(weights):
-            return self._judge(discriminator(weights), real_images, fake_images)[0]
-
-        weights = [ops.convert_to_tensor(variable) for variable in network.trainable_variables]
-        averages = _adam_averages(optimizer)
-        for step in range(self.unrolled_steps):
-            _, gradients = autodiff.gradients_at(loss, weights)
-            gradients = autodiff.sum_over_replicas(gradients)
-            weights, averages = _next_weights(optimizer, step, weights, gradients, averages)
-        return discriminator(weights)
-
-    @checks.arguments(num_images=checks.whole(1), seed=checks.seed())
     def sample(self, num_images, *, seed=None):
         """Fake images for newly drawn latents, without training.
 
@@ -324,10 +240,8 @@ class GAN(keras.Model):
 
         Returns:
             NumPy array `(num_images, ...)`, float32, in [-1, 1] for a tanh generator.
-
-        Raises:
-            ValueError: if `num_images` is below 1.
         """
+        _check_int("num_images", num_images)
         return self.generate(data.sample_latents(num_images, self.latent_dim, seed=seed))
 
     def generate(self, latents):
@@ -342,87 +256,189 @@ class GAN(keras.Model):
         Raises:
             ValueError: if the latents do not fit the generator.
         """
-        self.check_latents(latents)
-        latents = ops.convert_to_tensor(latents, "float32")
-        starts = range(0, latents.shape[0], 256)
-        parts = [ops.convert_to_numpy(self.generator(latents[i : i + 256], training=False)) for i in starts]
-        return np.concatenate(parts).astype("float32", copy=False)
-
-    def check_latents(self, latents):
-        """Raise ValueError unless `latents` has the shape `(n, latent_dim)` of this generator, n at least 1."""
-        form = f"n, {self.latent_dim}"
-        remedy = f"The generator {self.generator.name!r} takes ({form}): draw them with data.sample_latents({form})."
-        checks.array(form, tensor=True, remedy=remedy)("generate()", "latents", latents)
+        latents = checks.as_numpy(latents)
+        remedy = f"Draw them with data.sample_latents(n, {self.latent_dim})."
+        checks.check_array("generate()", "latents", latents, (None, self.latent_dim), remedy=remedy)
+        autodiff.sync_variables(self)  # a callback may ask in the middle of an epoch
+        latents = latents.astype("float32")
+        starts = range(0, len(latents), 256)
+        parts = [self.generator(latents[i : i + 256], training=False) for i in starts]
+        return np.concatenate([ops.convert_to_numpy(part) for part in parts]).astype("float32")
 
     @contextlib.contextmanager
     def restored(self):
-        """Put every variable back at the end of the `with` block: both networks, both optimizers, seeds and metrics."""
-        saved = self._copy_variables()
+        """Put every variable back at the end of the `with` block: networks, optimizers, seeds."""
+        saved = self.copy_variables()
         try:
             yield
         finally:
             for variable, value in saved:
                 variable.assign(value)
 
-    def is_finite(self):
-        """Whether no weight, no state of an optimizer and no mean of a log is NaN or infinite."""
-        return all(np.isfinite(value).all() for _, value in self._copy_variables())
+    def copy_variables(self):
+        """Pairs of each variable of networks, optimizers and seeds with a copy of its value."""
+        optimizers = self.generator_optimizer, self.discriminator_optimizer
+        variables = self.variables + optimizers[0].variables + optimizers[1].variables
+        return [(v, np.array(ops.convert_to_numpy(v))) for v in variables]
 
-    def _copy_variables(self):
-        variables = self.variables + self.generator_optimizer.variables + self.discriminator_optimizer.variables
-        return [(variable, np.array(ops.convert_to_numpy(variable))) for variable in variables]
+    def get_config(self):
+        pack = keras.saving.serialize_keras_object
+        networks = {"generator": pack(self.generator), "discriminator": pack(self.discriminator)}
+        return {**networks, "seed": self.seed, "name": self.name}
 
-    def _check_images(self, x):
-        shape = tuple(self.discriminator.input_shape[1:])
-        expected = f"The discriminator {self.discriminator.name!r} takes (n, {', '.join(map(str, shape))}) with n at least 1."
-        remedy = "Reshape the data, or build the networks for its size."
-        checks.require(x.size and tuple(x.shape[1:]) == shape, f"fit() received data of shape {x.shape}.", expected, remedy)
-        if len(shape) == 3:
-            images.check_range(x, "fit()")
-            if x.min() >= 0.0:
-                passed = f"fit() received images from {x.min():.3g} to {x.max():.3g}, with no negative value."
-                remedy = "Use images.normalize() on the uint8 pixels, or x * 2 - 1 on images in [0, 1]."
-                raise checks.error(passed, "It expects [-1, 1], the range of the generator's tanh.", remedy)
-        else:
-            remedy = "Remove the broken points and convert with x.astype('float32')."
-            checks.array("n, ...", floats=True, remedy=remedy)("fit()", "x", x)
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
 
-    def _guard_half_steps(self, real_images):
-        """Run each half-step once, see who moved, and restore every variable."""
-        real_images = ops.convert_to_tensor(real_images, "float32")
+    def get_compile_config(self):
+        return keras.saving.serialize_keras_object(self.arguments)
+
+    def compile_from_config(self, config):
+        config = keras.saving.deserialize_keras_object(config)
+        self.compile(*config.pop("optimizers"), **config)
+
+    def check_images(self, x, caller="fit()"):
+        """Raise ValueError unless D can be trained on `x`, a batch or all of the data."""
+        shape = self.discriminator.input_shape[1:]
+        remedy = f"D takes {('n', *shape)}: reshape the data, or build the networks for its size."
+        if len(shape) < 3:
+            checks.check_array(caller, "points", x, (None, *shape), remedy=remedy)
+            return
+        fits = x.size and x.shape[1:] == shape
+        checks.require(fits, f"{caller} received images of shape {x.shape}.", remedy)
+        images.check_range(x, caller)
+        passed = f"{caller} received images from {x.min():.3g} to {x.max():.3g}, none negative."
+        remedy = (
+            "It expects [-1, 1], the range of tanh: rescale what lies in [0, 1] with x * 2 - 1."
+        )
+        checks.require(x.min() < 0.0, passed, remedy)
+
+    def _prepare(self, x, batch_size, options):
+        """The batches for `fit` and the first one."""
+        if not isinstance(x, np.ndarray):
+            passed = f"fit() received batch_size={batch_size} and data of type {type(x).__name__}."
+            remedy = "A batch size goes with a NumPy array only: leave it out, or make an array."
+            checks.require(batch_size is None, passed, remedy)
+            return self._watch_batches(x)
+        self.check_images(x)
+        size = _check_int("batch_size", 32 if batch_size is None else batch_size)
+        batches = ShuffledBatches(x, size, self.discriminator_steps, seed=self.seed)
+        batches.replicas = autodiff.num_replicas(self)
+        steps = options.pop("steps_per_epoch", None)
+        passed = f"fit() received steps_per_epoch={steps} and an array of {len(batches)} batches."
+        remedy = "An epoch is one pass through an array: leave it out."
+        checks.require(steps in (None, len(batches)), passed, remedy)
+        return batches, batches[0]
+
+    def _watch_batches(self, source):
+        """A data set whose batches are checked as they come, and the first batch."""
+        if isinstance(source, keras.utils.PyDataset):
+
+            class Watched(type(source)):
+                def __getitem__(dataset, index):
+                    return self._look(index, _first(super().__getitem__(index)))
+
+            batches = copy.copy(source)
+            batches.__class__ = Watched
+            return batches, batches[0]
+        passed = f"fit() received data of type {type(source).__name__}, not a NumPy array, "
+        passed += "tf.data.Dataset or keras.utils.PyDataset."
+        remedy = "Convert a list or tensor with numpy.asarray(); wrap a generator in a PyDataset."
+        checks.require(hasattr(source, "element_spec"), passed, remedy)
+        import tensorflow as tf
+
+        def look(number, batch):
+            images = tf.numpy_function(self._look, (number, _first(batch)), "float32")
+            return tf.ensure_shape(images, _first(batch).shape)
+
+        first = _first(next(iter(source), ()))
+        first = self._look(0, np.asarray(first)) if len(first) else ()
+        return source.enumerate().map(look), first
+
+    def _look(self, number, batch):
+        """A batch as float32, once it is known to fit."""
+        place = f"fit(), in batch {number + 1},"
+        try:
+            passed = (
+                f"{place} received {batch.dtype} up to {np.max(batch):.4g}, not floats in [-1, 1]."
+            )
+            remedy = "Use .map(lambda x: tf.cast(x, 'float32') / 127.5 - 1.0) on the data set."
+            pixels = batch.dtype.kind != "f" or (batch.ndim > 2 and np.max(batch) > 2.0)
+            checks.require(not pixels, passed, remedy)
+            self.check_images(batch, place)
+            _check_split(len(batch), self.discriminator_steps, 1, place)
+        except ValueError as error:
+            self.problem = error  # the backend raises its own error in its place
+            raise
+        return batch.astype("float32", copy=False)
+
+    def _check_learning(self, real):
+        """Refuse a network that no gradient reaches, and a D with bounded outputs."""
+        message = "The `trainable` flags of a network have changed since compile(), which gave its "
+        message += "optimizer a list of variables: call compile() again."
+        checks.require(self.flags == self._read_flags(), message)
+        if self.checked or autodiff.num_replicas(self) > 1:
+            return
+        pair = [
+            lambda: self.judge(real, fakes),
+            lambda: (self.judge_generator(real, self.draw(8)), 0),
+        ]
         with self.restored():
-            with freeze_guard(learning=self.discriminator, frozen=self.generator):
-                autodiff.run_on_replicas(self, self.discriminator_step, real_images)
-            with freeze_guard(learning=self.generator, frozen=self.discriminator):
-                autodiff.run_on_replicas(self, self.generator_step, real_images)
+            fakes, outputs = self.draw(len(real)), []
+            # A last layer that starts at zero would hide G from every gradient.
+            _disturb(self.discriminator, 0.05)
+            for network, loss in zip((self.discriminator, self.generator), pair):
+                gradients = autodiff.value_and_gradients(loss, network.trainable_variables)[2]
+                message = (
+                    f"No gradient reaches the network {network.name!r}, which would stand still: "
+                )
+                message += (
+                    "set `trainable = True` before compile(), or look for what cuts its path."
+                )
+                learns = any(np.any(ops.convert_to_numpy(gradient)) for gradient in gradients)
+                checks.require(learns, message)
+            for _ in range(3):
+                _disturb(self.discriminator, 10.0)
+                outputs.append(ops.convert_to_numpy(_outputs(self.discriminator, real)))
+        low = 0.0 if self.log_scores else -1.0
+        message = (
+            "The discriminator ends with a sigmoid or the like, whatever its weights are. The "
+        )
+        message += (
+            "losses take logits, which have no bounds: end it with Dense(1) and no activation."
+        )
+        checks.require(np.min(outputs) < low or np.max(outputs) > 1.0, message)
+        self.checked = True
+
+    def _read_flags(self):
+        variables = self.generator.trainable_variables, self.discriminator.trainable_variables
+        return [[id(variable) for variable in part] for part in variables]
 
 
 class ShuffledBatches(keras.utils.PyDataset):
-    """Batches of an array in a new random order each epoch; the last incomplete batch of an epoch is left out.
+    """Batches of an array in a new random order each epoch, without the incomplete last one.
 
-    The orders are the successive permutations of `numpy.random.default_rng(seed)`. `fit` uses number 0 for a look at the first
-    batch, and number `e + 1` for epoch `e`.
+    The order of epoch e, counted from 0, is the permutation of
+    `numpy.random.default_rng((seed, e))`.
 
     Args:
-        images: `(n, ...)`, float32.
+        images: `(n, ...)`, float.
         batch_size: images in one update of D.
-        discriminator_steps: D's updates in one step of `fit`; a batch holds `batch_size * discriminator_steps` images.
-        seed: int, or None for a seed that is drawn; the attribute `seed` holds the one in use.
+        discriminator_steps: D's updates in one step; a batch holds images for all of them.
+        seed: int.
 
     Raises:
         ValueError: if the data does not fill one batch.
     """
 
-    @checks.arguments(images=checks.array("n, ..."), batch_size=checks.whole(1), discriminator_steps=STEPS, seed=checks.seed())
-    def __init__(self, images, batch_size, discriminator_steps=1, *, seed=None):
+    def __init__(self, images, batch_size, discriminator_steps=1, *, seed=0):
         super().__init__()
         self.images = images.astype("float32", copy=False)
-        self.size, self.discriminator_steps = batch_size * discriminator_steps, discriminator_steps
-        passed = f"fit() received batch_size={batch_size} for {len(images)} images and {discriminator_steps=}."
-        remedy = f"Use a batch size of at most {len(images) // discriminator_steps}, or more data."
-        checks.require(self.size <= len(images), passed, "The data must fill a batch for each discriminator step.", remedy)
-        self.seed = int(np.random.SeedSequence(seed).entropy)
-        self.replicas, self.host, self.hosts = 1, 0, 1
+        self.steps, self.size = discriminator_steps, batch_size * discriminator_steps
+        passed = f"fit() received {batch_size=} for {len(images)} images, {discriminator_steps=}."
+        remedy = f"The data must fill a batch: use at most {len(images) // discriminator_steps}."
+        checks.require(self.size <= len(images), passed, remedy)
+        self.seed, self.replicas = seed, 1
         self.start(0)
 
     def __len__(self):
@@ -430,81 +446,15 @@ class ShuffledBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         rows = self.order[index * self.size : (index + 1) * self.size]
-        # A replica gets one run of rows and splits it between D's updates: its rows of each update must lie together.
-        rows = rows.reshape(self.discriminator_steps, self.replicas, -1).swapaxes(0, 1)
-        return self.images[rows.reshape(self.hosts, -1)[self.host]]
+        # A replica gets one run of rows and splits it between D's updates: its rows of each update
+        # must lie together.
+        return self.images[rows.reshape(self.steps, self.replicas, -1).swapaxes(0, 1).ravel()]
 
-    def start(self, number):
-        """Use the permutation of this number, counted from 0, and its successors after it."""
-        self.generator = np.random.default_rng(self.seed)
-        for _ in range(number + 1):
-            self.on_epoch_end()
-
-    def on_epoch_end(self):
-        self.order = self.generator.permutation(len(self.images))
+    def start(self, epoch):
+        """Use the order of this epoch."""
+        self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.images))
 
 
-class _Watch(keras.callbacks.Callback):
-    """Stops a run whose losses or weights are not finite, and lets an interruption wait for the end of an update."""
-
-    def __enter__(self):
-        self.saved, self.saved_at, self.epoch, self.last_logs, self.interrupted = [], -np.inf, None, {}, False
-        self.in_main = threading.current_thread() is threading.main_thread()  # others get no signals
-        self.handler = signal.signal(signal.SIGINT, self._interrupt) if self.in_main else None
-
-    def __exit__(self, kind, error, trace):
-        if self.in_main:
-            signal.signal(signal.SIGINT, self.handler or signal.SIG_DFL)
-        if kind is FloatingPointError:
-            for variable, value in self.saved:
-                variable.assign(value)
-        if kind is None and self.interrupted:  # after the last update
-            raise KeyboardInterrupt
-
-    def _interrupt(self, number, frame):
-        # On JAX the weights of a running update are nowhere: an interruption there would lose them.
-        if self.interrupted:
-            raise KeyboardInterrupt
-        self.interrupted = True
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if time.monotonic() - self.saved_at < 1.0:  # epochs of milliseconds need no copy each
-            return
-        copy = self.model._copy_variables()
-        for variable, value in copy:
-            if not np.isfinite(value).all():
-                self._stop(variable.path, "a NaN or infinite value")
-        self.saved, self.saved_at, self.epoch = copy, time.monotonic(), epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        # The logs of the call before are there already: to read the newest would make the device wait for Python.
-        self._check(self.last_logs)
-        self.last_logs = logs
-        if self.interrupted:
-            raise KeyboardInterrupt
-
-    def on_epoch_end(self, epoch, logs=None):
-        for part in (self.last_logs, logs):
-            self._check(part)
-
-    def _check(self, logs):
-        for name, value in logs.items():
-            if not np.isfinite(float(value)):
-                self._stop(name, float(value))
-
-    def _stop(self, name, value):
-        rates = [float(o.learning_rate) for o in (self.model.generator_optimizer, self.model.discriminator_optimizer)]
-        back = "are broken from the start" if self.epoch is None else f"are back where they were before epoch {self.epoch + 1}"
-        raise FloatingPointError(
-            f"{name} became {value} in this training. "
-            f"Losses and weights must stay finite; both networks and optimizers {back}. "
-            f"Likely causes are learning rates that are too high (here {rates[0]:.3g} for G and {rates[1]:.3g} for D), a "
-            "Wasserstein loss without clipping or penalty, a logarithm, root or quotient at zero in a loss or layer of your own, "
-            "and float16: lower the rates first, compile again, and call fit() again, with a Checkpoint in a new folder."
-        )
-
-
-@checks.arguments(learning=autodiff.MODEL, frozen=autodiff.MODEL)
 @contextlib.contextmanager
 def freeze_guard(*, learning, frozen):
     """Check with real numbers who learns in a half-step.
@@ -514,155 +464,129 @@ def freeze_guard(*, learning, frozen):
         with freeze_guard(learning=discriminator, frozen=generator):
             discriminator.train_on_batch(images, labels)
 
-    Only weights that gradients train are compared, whatever their `trainable` flag says; the moving averages of batch
-    normalisation may move.
+    Only weights that gradients train are compared, whatever their `trainable` flag says. Moving
+    averages may move, and so may kernels that spectral normalisation sets itself.
 
     Args:
         learning: network that must change inside the `with` block.
         frozen: network that must not change.
 
     Raises:
-        RuntimeError: at the end of the block, naming the network, if `learning` stands still, `frozen` moves, or a weight
-            becomes NaN.
+        RuntimeError: at the end of the block, naming the network, if `learning` stands still,
+            `frozen` moves, or a weight becomes NaN.
 
     Taught in: `03_frog_dcgan`.
     """
-    passed = f"freeze_guard() received the network {learning.name!r} as learning and as frozen."
-    checks.require(learning is not frozen, passed, "It expects two networks.", "Pass D as one of them and G as the other.")
-    before = {network: gradient_weights(network) for network in (learning, frozen)}
+    networks = learning, frozen
+    before = [gradient_weights(network) for network in networks]
     yield
-    moved = {}
-    for network, old_weights in before.items():
-        new_weights = gradient_weights(network)
-        moved[network] = max((np.abs(new - old).max() for old, new in zip(old_weights, new_weights)), default=0.0)
-        passed = f"A weight of the network {network.name!r} became NaN in this half-step."
-        remedy = "Lower the learning rate, or look for a broken image or a logarithm of zero."
-        checks.require(not np.isnan(moved[network]), passed, "All weights must stay finite.", remedy, RuntimeError)
-    passed = f"The network {learning.name!r} stands still in the half-step in which it should learn."
-    expected = "Keras 3 reads `trainable` when a training step is first traced, not at compile()."
-    remedy = f"Set `{learning.name}.trainable = True` before its half-step, or give its optimizer its own list of variables."
-    checks.require(moved[learning] > 0.0, passed, expected, remedy, RuntimeError)
-    passed = f"The network {frozen.name!r} moves by up to {moved[frozen]:.3g} in the half-step of {learning.name!r}."
-    remedy = f"Set `{frozen.name}.trainable = False` for this half-step, "
-    remedy += f"or give the optimizer the variables of {learning.name!r} only."
-    checks.require(moved[frozen] == 0.0, passed, "It must stay as it is there.", remedy, RuntimeError)
+    pairs = [zip(old, gradient_weights(network)) for old, network in zip(before, networks)]
+    moved, fault = (
+        [max((np.abs(a - b).max() for a, b in pair), default=0.0) for pair in pairs],
+        None,
+    )
+    if np.isnan(moved).any():
+        fault = "A weight became NaN in this half-step. Lower the rate, or look for broken images."
+    elif moved[0] == 0.0:
+        fault = f"The network {learning.name!r} stands still in the half-step in which it should "
+        fault += "learn. Keras 3 reads `trainable` when a step is first traced, not at compile(). "
+        fault += f"Set `{learning.name}.trainable = True` before its half-step."
+    elif moved[1] > 0.0:
+        fault = f"The network {frozen.name!r} moves by up to {moved[1]:.3g} in the half-step of "
+        fault += f"{learning.name!r}, where it must stay as it is. Set `{frozen.name}.trainable = "
+        fault += "False` for it, or give the optimizer a list of variables."
+    if fault:
+        raise RuntimeError(fault)
 
 
-def _adam_averages(optimizer):
-    """Adam's running means of the gradients and of their squares, as tensors; empty for SGD."""
-    if isinstance(optimizer, keras.optimizers.SGD):
-        return []
-    pairs = zip(optimizer._momentums, optimizer._velocities)
-    return [(ops.convert_to_tensor(momentum), ops.convert_to_tensor(velocity)) for momentum, velocity in pairs]
+def gradient_weights(network):
+    """Copies of all weights that gradients can train, frozen or not, as a list of NumPy arrays."""
+    # Not `trainable_weights`: it leaves out what a flag has frozen, which the guard looks for.
+    states = ("moving_mean", "moving_variance", "spectral_normalization")
+    weights = [w for w in network.weights if not any(state in w.path for state in states)]
+    return [np.array(ops.convert_to_numpy(weight)) for weight in weights]
 
 
-def _next_weights(optimizer, step, weights, gradients, averages):
-    """What one update would make of the weights, `step` updates from now, without changing a variable."""
-    rate = ops.cast(optimizer.learning_rate, "float32")
-    if isinstance(optimizer, keras.optimizers.SGD):
-        return [weight - rate * gradient for weight, gradient in zip(weights, gradients)], averages
-    count = ops.cast(ops.convert_to_tensor(optimizer.iterations) + step + 1, "float32")
-    rate = rate * ops.sqrt(1.0 - optimizer.beta_2**count) / (1.0 - optimizer.beta_1**count)
-    new_weights, new_averages = [], []
-    for weight, gradient, (momentum, velocity) in zip(weights, gradients, averages):
-        momentum = momentum + (1.0 - optimizer.beta_1) * (gradient - momentum)
-        velocity = velocity + (1.0 - optimizer.beta_2) * (ops.square(gradient) - velocity)
-        # The slope of the root at zero is infinite: the small constant keeps weights without a gradient from giving NaN.
-        new_weights.append(weight - rate * momentum / (ops.sqrt(velocity + 1e-20) + optimizer.epsilon))
-        new_averages.append((momentum, velocity))
-    return new_weights, new_averages
+def _first(batch):
+    """The images of a batch `images` or `(images, labels)`."""
+    if isinstance(batch, dict):
+        raise ValueError(
+            f"fit() received batches that are mappings with the keys {', '.join(map(repr, batch))}, "
+            f"not images. Use .map(lambda batch: batch[{next(iter(batch))!r}]) on the data set."
+        )
+    return batch[0] if isinstance(batch, (tuple, list)) else batch
 
 
 def _outputs(network, inputs):
-    """Outputs in training, in float32 also in mixed precision: eight bits are too few for a loss and its mean."""
+    """Outputs in training, in float32 also in mixed precision, as a loss needs them."""
     return ops.cast(network(inputs, training=True), "float32")
 
 
-def _length(gradients):
-    """Euclidean length of all gradients together."""
-    return ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in autodiff.sum_over_replicas(gradients)))
-
-
-@checks.arguments(network=autodiff.MODEL)
-def gradient_weights(network):
-    """Copies of all weights of a network that gradients can train, frozen or not, as a list of NumPy arrays."""
-    # `trainable_weights` would leave out what a flag has frozen, which is just what the guard looks for.
-    layers = network._flatten_layers(include_self=True, recursive=True)
-    return [np.array(ops.convert_to_numpy(weight)) for layer in layers for weight in layer._trainable_variables]
-
-
-def _first_batch(x):
-    """The images of the first batch of a data set, as a NumPy array; the data set itself is not used up."""
-    if isinstance(x, keras.utils.PyDataset):
-        batch = x[0] if len(x) else None
-    else:
-        is_dataset = type(x).__module__.startswith("tensorflow.") and hasattr(x, "element_spec")
-        expected = "It takes a NumPy array, a tf.data.Dataset or a keras.utils.PyDataset."
-        remedy = "Convert a list or a tensor with numpy.asarray(); wrap a generator in a PyDataset."
-        checks.require(is_dataset, f"fit() received data of type {type(x).__name__}.", expected, remedy)
-        batch = next(iter(x), None)
-    passed, expected = "fit() received a data set without a batch.", "It needs at least one batch of images."
-    checks.require(batch is not None, passed, expected, "Check its filter and its source.")
-    batch = batch[0] if isinstance(batch, (tuple, list)) else batch
-    return checks.as_numpy(batch)
+def _check_int(name, value, smallest=1):
+    fits = isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= smallest
+    message = f"GAN received {name}={value!r:.80}. It must be an int of at least {smallest}. "
+    checks.require(fits, message + f"Write for example {name}={max(1, smallest)}.")
+    return int(value)
 
 
 def _check_networks(generator, discriminator):
     for network in (generator, discriminator):
         shapes = [getattr(network, name, None) for name in ("input_shape", "output_shape")]
-        passed = f"The network {network.name!r} has inputs of shape {shapes[0]} and outputs of shape {shapes[1]}."
-        fits = all(isinstance(shape, tuple) for shape in shapes)
-        checks.require(fits, passed, "It must have one input and one output.", "Start it with keras.Input(shape).")
-    latents_in, images_out = generator.input_shape, generator.output_shape[1:]
-    images_in, logits_out = discriminator.input_shape[1:], discriminator.output_shape
-    g, d = f"The generator {generator.name!r}", f"The discriminator {discriminator.name!r}"
-    passed = f"{g} takes inputs of shape {latents_in}."
-    remedy = "Start it with keras.Input((latent_dim,))."
-    checks.require(len(latents_in) == 2, passed, "It must take latents (batch, latent_dim).", remedy)
-    passed = f"{g} makes {images_out}, the discriminator {discriminator.name!r} takes {images_in}."
-    remedy = "Build both for the same image size and channels."
-    checks.require(images_out == images_in, passed, "Both must be one shape.", remedy)
-    passed = f"{d} gives outputs of shape {logits_out}."
-    remedy = "End it with Flatten() and Dense(1)."
-    checks.require(logits_out[1:] == (1,), passed, "It must give one logit an image, (batch, 1).", remedy)
-    last = discriminator
-    while getattr(last, "layers", None):
-        last = last.layers[-1]
-    fits = getattr(last, "activation", None) is not keras.activations.sigmoid
-    expected = "The losses of gan_utils take logits, which have no bounds; a sigmoid before them would be applied twice."
-    checks.require(fits, f"{d} ends with a sigmoid.", expected, "Remove the activation of its last layer.")
+        fits = isinstance(network, keras.Model) and all(isinstance(s, tuple) for s in shapes)
+        passed = f"GAN() received {network!r:.80} with inputs {shapes[0]}, outputs {shapes[1]}."
+        expected = "It takes two keras.Models with one input and one output each."
+        checks.require(fits, passed, expected, "Start each with keras.Input(shape).")
+    latents, made = generator.input_shape, generator.output_shape[1:]
+    taken, logits = discriminator.input_shape[1:], discriminator.output_shape[1:]
+    passed = f"The generator takes {latents}, not latents (batch, n)."
+    checks.require(len(latents) == 2, passed, "Start it with keras.Input((n,)).")
+    passed = f"The generator makes {made}, the discriminator takes {taken}."
+    checks.require(made == taken, passed, "Both must be one shape: build both for one image size.")
+    passed = f"The discriminator gives {logits} an image, not one logit."
+    checks.require(logits == (1,), passed, "End it with Flatten() and Dense(1).")
 
 
-def _check_split(size, steps, devices):
-    parts = steps * devices
-    enough = parts * (size // parts + 1)
-    passed = f"fit() received batches of {size} images for {steps} discriminator steps, "
-    passed += f"{size / steps:g} images for each update of D and {devices} devices."
-    expected = f"Each update and each device takes an equal part, so the size must be a multiple of {parts}."
-    remedy = f"Use .batch({enough}) in a data set, batch_size={enough // steps} with an array."
-    checks.require(size % parts == 0, passed, expected, remedy)
+def _disturb(network, scale):
+    random = np.random.default_rng(0)
+    for variable in network.trainable_variables:
+        variable.assign_add(scale * random.standard_normal(variable.shape))
 
 
-def _check_compile(generator_optimizer, discriminator_optimizer, options):
-    passed = "compile() received generator_optimizer and discriminator_optimizer as one object."
-    expected = "Each network needs its own, because an optimizer keeps averages of the gradients of its variables."
-    checks.require(generator_optimizer is not discriminator_optimizer, passed, expected, "Create two.")
-    jit_compile = checks.FLAG if options.get("jit_compile") != "auto" else checks.TEXT
-    rules = {"steps_per_execution": checks.whole(1), "run_eagerly": checks.FLAG, "jit_compile": jit_compile}
-    for name, value in options.items():
-        checks.choice(rules, "The others of keras.Model.compile() do not apply to a GAN.")("compile()", "option", name)
-        rules[name]("compile()", name, value)
+def _check_split(size, steps, devices, caller="fit()"):
+    passed = (
+        f"{caller} received a batch of {size} images for {steps} updates of D, {devices} devices."
+    )
+    expected = f"Each takes an equal part: the size must be a multiple of {steps * devices}."
+    remedy = "Change it; use .batch(size, drop_remainder=True) in a data set."
+    checks.require(size and size % (steps * devices) == 0, passed, expected, remedy)
 
 
-def _check_unrolled_steps(unrolled_steps, optimizer, order):
-    passed = f"compile() received unrolled_steps={unrolled_steps} and order='simultaneous'."
-    remedy = "Use order='discriminator_first'."
-    checks.require(order != "simultaneous", passed, "The look-ahead needs a half-step of G alone.", remedy)
-    plain = type(optimizer) in (keras.optimizers.SGD, keras.optimizers.Adam)
-    settings = ("momentum", "amsgrad", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema")
-    extras = [name for name in settings if getattr(optimizer, name, None)]
-    passed = f"unrolled_steps={unrolled_steps} received the discriminator optimizer {optimizer.name!r} "
-    passed += f"with {extras or 'a rule of its own'}."
-    remedy = "Use keras.optimizers.Adam(2e-4, beta_1=0.5) or keras.optimizers.SGD(0.01) without further settings."
-    fits = plain and not extras
-    checks.require(fits, passed, "The look-ahead knows the updates of plain SGD and of plain Adam.", remedy)
+def _check_compile(optimizers, penalty, options, dtype):
+    fits = all(isinstance(optimizer, keras.optimizers.Optimizer) for optimizer in optimizers)
+    passed = f"compile() received the optimizers {optimizers!r:.160}."
+    remedy = "It takes two, each with averages of its own: write keras.optimizers.Adam(2e-4, 0.5)."
+    checks.require(fits and optimizers[0] is not optimizers[1], passed, remedy)
+    known = ("steps_per_execution", "run_eagerly", "jit_compile")
+    names = [name for name in options if name not in known]
+    names += ["use_ema"] * any(getattr(optimizer, "use_ema", False) for optimizer in optimizers)
+    names += [f"penalty={penalty!r:.80}"] * (penalty is not None and not callable(penalty))
+    remedy = f"It takes a function as penalty, and of Keras's options {', '.join(known)} only."
+    checks.require(not names, f"compile() received {', '.join(names)}.", remedy)
+    scaled = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers]
+    passed = "compile() received a LossScaleOptimizer or networks in float16, which need one."
+    remedy = "Two losses are not scaled together: use the policy mixed_bfloat16."
+    checks.require(not any(scaled) and dtype != "float16", passed, remedy)
+
+
+def _check_fit(gan, y, callbacks, options):
+    message = "fit() was called before gan.compile(generator_optimizer, discriminator_optimizer)."
+    checks.require(gan.compiled, message, "Call it first.")
+    known = ("initial_epoch", "steps_per_epoch", "shuffle")
+    names = [name for name, value in options.items() if name not in known and value is not None]
+    names += ["labels y"] * (y is not None)
+    remedy = "A GAN learns from images alone: leave it out; measure with features.evaluate()."
+    checks.require(not names, f"fit() received {', '.join(names)}.", remedy)
+    kinds = [getattr(keras.callbacks, name) for name in ONE_OPTIMIZER]
+    names = [type(c).__name__ for c in callbacks if isinstance(c, tuple(kinds))]
+    remedy = "It would act on G's optimizer only: use keras.optimizers.schedules in each optimizer."
+    checks.require(not names, f"fit() received {', '.join(names)}.", remedy)
