@@ -22,6 +22,7 @@ STYLE = {
     "axes.prop_cycle": plt.cycler(color=[REAL, FAKE, "#009E73", "#CC79A7", NEUTRAL]),
     "axes.titlesize": "medium",
     "axes.titlelocation": "left",
+    "font.size": 10.0,
     "hatch.linewidth": 0.4,
     "legend.frameon": False,
     "lines.linewidth": 1.6,

@@ -1,4 +1,7 @@
-"""Run notebooks from the top in the classroom budget and store their outputs: `python tests/refresh_outputs.py NOTEBOOK...`"""
+"""Run notebooks from the top in the classroom budget and store their outputs.
+
+`python tests/refresh_outputs.py NOTEBOOK...`
+"""
 
 import base64
 import io
@@ -11,13 +14,15 @@ import nbformat
 from nbclient import NotebookClient
 from PIL import Image
 
-# Without this, ipykernel would also store what C++ libraries print, which nbval does not see.
-os.environ["PYTEST_CURRENT_TEST"] = "1"
+# The kernel inherits the environment, and must show what a student's front end shows: inline figures,
+# a student's warnings, and what C++ libraries print in a red box, which ipykernel hides in a test.
+for name in ("MPLBACKEND", "PYTHONWARNINGS", "PYTEST_CURRENT_TEST"):
+    os.environ.pop(name, None)
 os.environ.setdefault("GAN_UTILS_BUDGET", "classroom")
 
 
 def compress(data):
-    """Store the same pixels in a tenth less: a figure has an alpha channel that is nowhere used, and little compression."""
+    """Store the same pixels in a tenth less: without the unused alpha channel, well compressed."""
     if "image/png" not in data:
         return
     with Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) as picture:
@@ -25,6 +30,21 @@ def compress(data):
             buffer = io.BytesIO()
             picture.convert("RGB").save(buffer, "PNG", optimize=True)
             data["image/png"] = base64.b64encode(buffer.getvalue()).decode()
+
+
+def clean(cell):
+    """Keep of a cell's metadata the tags and what folds it, and of its outputs' the alt texts."""
+    kept = {key: cell.metadata[key] for key in ("tags", "cellView") if key in cell.metadata}
+    if cell.metadata.get("jupyter", {}).get("source_hidden"):
+        kept["jupyter"] = {"source_hidden": True}
+    cell.metadata = nbformat.from_dict(kept)
+    for output in cell.get("outputs", ()):
+        # A stored slider has no kernel: front ends would show an error in its place.
+        output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+        compress(output.get("data", {}))
+        if "metadata" in output:
+            alt = output.metadata.get("image/png", {}).get("alt")
+            output.metadata = nbformat.from_dict({"image/png": {"alt": alt}} if alt else {})
 
 
 def refresh(path):
@@ -35,10 +55,7 @@ def refresh(path):
     shutil.rmtree(os.path.join(folder, "runs", os.path.basename(path).split(".")[0]), ignore_errors=True)
     NotebookClient(notebook, timeout=7200, record_timing=False, resources={"metadata": {"path": folder}}).execute()
     for cell in notebook.cells:
-        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
-        for output in cell.get("outputs", ()):  # a stored slider has no kernel: front ends would show an error in its place
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
-            compress(output.get("data", {}))
+        clean(cell)
     notebook.metadata = {key: value for key, value in notebook.metadata.items() if key in ("kernelspec", "language_info")}
     nbformat.write(notebook, path)
     print(f"{path}: {time.time() - began:.0f} s")

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 from scipy import stats
@@ -14,7 +15,7 @@ def test_digits_are_those_of_mnist():
     assert digits.min() == -1.0 and digits.max() == 1.0
     assert labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     unit = (digits + 1.0) / 2.0
-    assert unit.mean() == pytest.approx(0.1307, abs=1e-4) and unit.std() == pytest.approx(0.3081, abs=1e-4)
+    assert (unit.mean(), unit.std()) == pytest.approx((0.1307, 0.3081), abs=1e-4)
     assert data.load_mnist("test")[0].shape == (10000, 28, 28, 1)
 
 
@@ -39,7 +40,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize(("name", "load"), [("mnist.npz", data.load_mnist), ("cifar10_frogs.webp", data.load_frogs)])
+@pytest.mark.parametrize(
+    ("name", "load"), [("mnist.npz", data.load_mnist), ("cifar10_frogs.webp", data.load_frogs)]
+)
 def test_a_truncated_file_is_refused(folder, monkeypatch, name, load):
     source = data.Path(data.__file__).parent.parent / "data" / name
     (folder / name).write_bytes(source.read_bytes()[:100_000])
@@ -52,7 +55,8 @@ def test_a_changed_pixel_is_refused(folder):
     arrays = {name: source[name] for name in ("x_test", "y_test")}
     arrays["x_test"][0, 0, 0] ^= 1
     np.savez(folder / "mnist.npz", **arrays)
-    with pytest.raises(ValueError, match=f"MNIST test images.*damaged.*{data.SHA256['MNIST test images']}"):
+    expected = data.SHA256["MNIST test images"]
+    with pytest.raises(ValueError, match=f"MNIST test images.*damaged.*{expected}"):
         data.load_mnist("test")
 
 
@@ -79,7 +83,8 @@ def test_without_file_the_loader_downloads_and_verifies(folder, monkeypatch):
 
 def test_data_is_found_from_any_folder(tmp_path):
     code = "from gan_utils import data; print(data.load_frogs('test')[0].shape)"
-    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert result.stdout == "(1000, 32, 32, 3)\n", result.stderr
 
 
@@ -100,12 +105,6 @@ def test_points_surround_their_centers():
     np.testing.assert_array_equal(points, data.sample_modes(8000, centers, scale=0.1, seed=1)[0])
 
 
-@pytest.mark.parametrize(("num_points", "scale"), [(0, 0.1), (5, -0.1)])
-def test_sample_modes_refuses_bad_sizes(num_points, scale):
-    with pytest.raises(ValueError, match=r"sample_modes\(\) received (num_points=0|scale=-0.1)"):
-        data.sample_modes(num_points, data.ring_centers(), scale=scale)
-
-
 def test_density_integrates_to_one_and_describes_the_points():
     x = np.linspace(-8, 8, 4001)
     density = data.mixture_density_1d(x)
@@ -120,3 +119,52 @@ def test_bundled_files_are_small():
     files = list((data.Path(data.__file__).parent.parent / "data").iterdir())
     assert sum(file.stat().st_size for file in files) < 29e6  # 25 MB of images, 4 MB of weights
     assert {"mnist.npz", "cifar10_frogs.webp", "README.md"} <= {file.name for file in files}
+
+
+def test_checksum_is_that_of_the_bytes_and_of_the_values():
+    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of FIPS 180-2
+    assert data.sha256(b"abc") == known
+    assert data.sha256(np.frombuffer(b"abc", "uint8").repeat(2).reshape(3, 2)[:, 0]) == known
+
+
+def test_latents_are_standard_normal():
+    drawn = np.asarray(data.sample_latents(4000, 5, seed=3))
+    assert drawn.shape == (4000, 5) and drawn.dtype == np.float32
+    assert stats.kstest(drawn.ravel(), "norm").pvalue > 1e-3
+
+
+def test_same_seed_same_latents():
+    first, second, other = (np.asarray(data.sample_latents(4, 3, seed=seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, other)
+
+
+def test_a_seed_generator_moves_on():
+    seed = keras.random.SeedGenerator(0)
+    first, second = (data.sample_latents(4, 3, seed=seed) for _ in range(2))
+    assert not np.array_equal(first, second)
+
+
+def test_interpolation_follows_the_circle():
+    path = data.interpolate([1.0, 0.0], [0.0, 1.0], 5)
+    angles = np.linspace(0, np.pi / 2, 5)
+    np.testing.assert_allclose(path, np.stack([np.cos(angles), np.sin(angles)], 1), atol=1e-6)
+
+
+def test_interpolation_keeps_its_ends_and_the_typical_length():
+    start, end = np.asarray(data.sample_latents(2, 100, seed=1))
+    path = data.interpolate(start, end, 9)
+    np.testing.assert_allclose(path[[0, -1]], [start, end], rtol=1e-5)
+    straight = 0.5 * (start + end)
+    assert np.linalg.norm(path[4]) > 1.2 * np.linalg.norm(straight)
+
+
+def test_interpolation_between_equal_directions_is_straight():
+    np.testing.assert_allclose(data.interpolate(np.ones(3), np.ones(3), 3), np.ones((3, 3)))
+    np.testing.assert_allclose(data.interpolate([1.0, 1.0], [3.0, 3.0], 3)[1], [2.0, 2.0])
+
+
+@pytest.mark.parametrize("end", [np.zeros(2), np.array([-2.0, 0.0])])
+def test_interpolation_refuses_ends_without_a_shortest_arc(end):
+    with pytest.raises(ValueError, match="one shortest arc"):
+        data.interpolate(np.array([1.0, 0.0]), end, 3)

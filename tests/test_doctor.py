@@ -374,7 +374,7 @@ def load_runs():
         yield plant, (steps, dict(zip(doctor.LOGS, logs)), samples, real)
 
 
-def check_verdicts(runs):
+def check_verdicts(runs, share):
     counts = np.zeros((7, 7), int)
     for plant, arguments in runs:
         found = doctor.diagnose(*arguments)
@@ -383,22 +383,22 @@ def check_verdicts(runs):
             print(plant, found)
     print(counts)
     assert (counts.sum(axis=1) == 5).all()
-    assert counts.trace() >= 0.9 * counts.sum()
+    assert counts.trace() >= share * counts.sum()
     assert counts.diagonal().min() >= 3
 
 
 def test_stored_planted_runs_are_recognised():
-    """Seeds 10 to 12; all 35 when they were stored.
+    """Seeds 10 to 12.
 
     The thresholds were set on seeds 0 to 2 and 100 to 108. Frogs, other digits and the ring of five
     modes were seen with seeds 0 to 2 only, in a first test that was 32 of 35 right.
     """
-    check_verdicts(load_runs())
+    check_verdicts(load_runs(), share=1.0)
 
 
 @pytest.mark.slow
 def test_planted_runs_trained_anew_are_recognised():
-    check_verdicts(run_plants(PLANTS))
+    check_verdicts(run_plants(PLANTS), share=0.9)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from keras import layers, ops
 from scipy import linalg, spatial
 
-from gan_utils import autodiff, distances, losses, metrics, networks, penalties
+from gan_utils import autodiff, losses, metrics, networks
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 RNG = np.random.default_rng(0)
@@ -23,8 +23,16 @@ def defined_in(lesson, name, *used):
         if cell.cell_type == "code":
             for node in ast.parse(cell.source).body:
                 if isinstance(node, ast.FunctionDef) and node.name == name:
-                    scope = {"keras": keras, "layers": layers, "ops": ops, "np": np, "autodiff": autodiff}
-                    scope |= {"linalg": linalg, "spatial": spatial} | {other.__name__: other for other in used}
+                    scope = {
+                        "keras": keras,
+                        "layers": layers,
+                        "ops": ops,
+                        "np": np,
+                        "autodiff": autodiff,
+                    }
+                    scope |= {"linalg": linalg, "spatial": spatial} | {
+                        other.__name__: other for other in used
+                    }
                     exec(compile(ast.Module([node], []), lesson, "exec"), scope)
                     return scope[name]
     raise LookupError(f"{lesson} does not define {name}()")
@@ -33,8 +41,16 @@ def defined_in(lesson, name, *used):
 @pytest.mark.parametrize(
     ("lesson", "name", "ours"),
     [
-        ("02_vanilla_gan", "build_generator", lambda: networks.build_mlp_generator(100, (28, 28, 1))),
-        ("02_vanilla_gan", "build_discriminator", lambda: networks.build_mlp_discriminator((28, 28, 1))),
+        (
+            "02_vanilla_gan",
+            "build_generator",
+            lambda: networks.build_mlp_generator(100, (28, 28, 1)),
+        ),
+        (
+            "02_vanilla_gan",
+            "build_discriminator",
+            lambda: networks.build_mlp_discriminator((28, 28, 1)),
+        ),
         ("03_frog_dcgan", "build_frog_generator", networks.build_frog_generator),
         ("03_frog_dcgan", "build_frog_discriminator", networks.build_frog_discriminator),
     ],
@@ -44,8 +60,12 @@ def test_networks_are_the_same_function(lesson, name, ours):
     assert [type(layer) for layer in theirs.layers] == [type(layer) for layer in ours.layers]
     ours.set_weights(theirs.get_weights())
     x = RNG.uniform(-1, 1, (5, *ours.input_shape[1:])).astype("float32")
-    np.testing.assert_allclose(np.asarray(theirs(x, training=False)), np.asarray(ours(x, training=False)), atol=1e-6)
-    rates = [[layer.rate for layer in model.layers if isinstance(layer, layers.Dropout)] for model in (theirs, ours)]
+    outputs = [np.asarray(model(x, training=False)) for model in (theirs, ours)]
+    np.testing.assert_allclose(*outputs, atol=1e-6)
+    rates = [
+        [layer.rate for layer in model.layers if isinstance(layer, layers.Dropout)]
+        for model in (theirs, ours)
+    ]
     assert rates[0] == rates[1]
 
 
@@ -53,18 +73,24 @@ def test_losses_of_the_vanilla_gan():
     discriminator_loss = defined_in("02_vanilla_gan", "discriminator_loss")
     generator_loss = defined_in("02_vanilla_gan", "generator_loss")
     ours = losses.get("non_saturating")
-    assert float(discriminator_loss(REAL, FAKE)) == pytest.approx(float(ours[0](REAL, FAKE)), rel=1e-6)
+    assert float(discriminator_loss(REAL, FAKE)) == pytest.approx(
+        float(ours[0](REAL, FAKE)), rel=1e-6
+    )
     assert float(generator_loss(FAKE)) == pytest.approx(float(ours[1](REAL, FAKE)), rel=1e-6)
 
 
 def test_losses_and_penalty_of_the_wasserstein_gan():
-    critic_loss, generator_loss = (defined_in("04_wgan", name) for name in ("critic_loss", "generator_loss"))
+    critic_loss, generator_loss = (
+        defined_in("04_wgan", name) for name in ("critic_loss", "generator_loss")
+    )
     ours = losses.get("wasserstein")
     assert float(critic_loss(REAL, FAKE)) == pytest.approx(float(ours[0](REAL, FAKE)), rel=1e-6)
     assert float(generator_loss(REAL, FAKE)) == pytest.approx(float(ours[1](REAL, FAKE)), rel=1e-6)
     critic = networks.build_mlp_discriminator((1,), units=(8,), dropout=0.0)
-    penalty = defined_in("04_wgan", "gradient_penalty")(critic, ops.array(REAL), ops.array(FAKE), seed=3)
-    expected = penalties.gradient_penalty(critic, ops.array(REAL), ops.array(FAKE), seed=3)
+    penalty = defined_in("04_wgan", "gradient_penalty")(
+        critic, ops.array(REAL), ops.array(FAKE), seed=3
+    )
+    expected = losses.gradient_penalty(critic, ops.array(REAL), ops.array(FAKE), seed=3)
     assert float(penalty) == pytest.approx(float(expected), rel=1e-6)
 
 
@@ -73,11 +99,10 @@ def test_distance_of_generative_matching():
     squared_mmd = defined_in("07_generative_matching", "squared_mmd", kernel)
     x, y = RNG.normal(size=(2, 20, 3)).astype("float32")
     for unbiased in (False, True):
-        ours = float(distances.squared_mmd(x, y, 0.7, unbiased=unbiased))
+        ours = float(metrics.squared_mmd(x, y, 0.7, unbiased=unbiased))
         assert squared_mmd(x, y, 0.7, unbiased) == pytest.approx(ours, abs=1e-5)
-    assert defined_in("07_generative_matching", "median_distance")(x, y) == pytest.approx(
-        distances.median_bandwidth(x, y), rel=1e-5
-    )
+    median_distance = defined_in("07_generative_matching", "median_distance")
+    assert median_distance(x, y) == pytest.approx(metrics.median_bandwidth(x, y), rel=1e-5)
 
 
 def test_metrics_of_measuring_gans():

@@ -6,70 +6,247 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from conftest import lessons
+
 FOLDER = Path(__file__).parent.parent / "notebooks"
-PATHS = sorted(FOLDER.glob("*.ipynb"))
-TAGS = {"nbval-ignore-output", "raises-exception"}
+PATHS = lessons()
+TAGS = {"nbval-ignore-output", "nbval-ignore-picture", "raises-exception", "check"}
+# Lessons that wait for their rewrite: their checks stand in open cells, and the rules of length are
+# looser. Both lists shrink to nothing; a lesson in neither keeps the rules of the new form.
+OLD_FORM = [
+    "01_intuition",
+    "03_frog_dcgan",
+    "04_wgan",
+    "05_training_failures",
+    "06_dcgan_recipe",
+    "07_generative_matching",
+    "08_measuring_gans",
+]
+FOLDED_ONLY = ["02_vanilla_gan"]
 
 
-@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
-def notebook(request):
-    return nbformat.read(request.param, as_version=4)
+def those(*, without=()):
+    """One test for each lesson that is not in `without`."""
+    paths = [path for path in PATHS if path.stem not in without]
+    return pytest.mark.parametrize("path", paths, ids=[path.stem for path in paths])
+
+
+every_lesson = those()
+folded_lessons = those(without=OLD_FORM)
+new_lessons = those(without=OLD_FORM + FOLDED_ONLY)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
 
 
 def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def test_the_folder_holds_notebooks_and_nothing_else():
-    files = [path for path in FOLDER.iterdir() if path.name not in ("runs", ".ipynb_checkpoints")]
-    assert sorted(path.name[:3] for path in files) == [f"0{number}_" for number in range(1, 9)]
-    assert all(re.fullmatch(r"\d\d_[a-z_]+\.ipynb", path.name) for path in files)
+def visible(notebook):
+    return [cell for cell in code_cells(notebook) if "check" not in tags(cell)]
 
 
-def test_notebooks_are_valid_small_and_named(notebook):
+def prose(notebook):
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def code_lines(cell):
+    return [line for line in cell.source.splitlines() if line.strip()]
+
+
+def sections(cells):
+    """Lists of cells; each but the first begins with a heading of the second level."""
+    parts = [[]]
+    for cell in cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("## "):
+            parts.append([])
+        parts[-1].append(cell)
+    return parts
+
+
+def pictures(cell):
+    return [output for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})]
+
+
+def printed(cell):
+    """The lines of text that a cell shows; the text that stands in for a picture is not shown."""
+    for output in cell.outputs:
+        text = output.get("text", "")
+        if not any(kind.startswith(("image/", "text/html")) for kind in output.get("data", {})):
+            text += output.get("data", {}).get("text/plain", "")
+        yield from text.splitlines()
+
+
+def test_the_lessons_are_numbered():
+    assert [path.name[:3] for path in PATHS] == [f"0{number}_" for number in range(1, len(PATHS) + 1)]
+    assert all(re.fullmatch(r"\d\d_[a-z_]+", path.stem) for path in PATHS)
+    assert {path.stem for path in PATHS} >= {*OLD_FORM, *FOLDED_ONLY}
+
+
+@every_lesson
+def test_notebooks_are_valid_small_and_named(path):
+    notebook = read(path)
     nbformat.validate(notebook)
     assert len(nbformat.writes(notebook)) <= 1.5e6
     assert notebook.metadata.kernelspec.name == "python3"
     assert set(notebook.metadata) <= {"kernelspec", "language_info"}
 
 
-def test_outputs_are_those_of_one_run_from_top_to_bottom(notebook):
-    assert [cell.execution_count for cell in code_cells(notebook)] == list(range(1, len(code_cells(notebook)) + 1))
+@every_lesson
+def test_outputs_are_those_of_one_run_from_top_to_bottom(path):
+    notebook = read(path)
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
     for cell in notebook.cells:
-        assert set(cell.metadata) <= {"tags"}
-        assert set(cell.metadata.get("tags", [])) <= TAGS
+        folds = {"jupyter", "cellView"} if "check" in tags(cell) else set()
+        assert set(cell.metadata) <= {"tags"} | folds
+        assert set(tags(cell)) <= TAGS
     for cell in code_cells(notebook):
-        assert not any(output.get("name") == "stderr" for output in cell.outputs)
-        shown_on_purpose = "raises-exception" in cell.metadata.get("tags", [])
-        assert shown_on_purpose or not any(output.output_type == "error" for output in cell.outputs)
+        # The refresh stores what a front end would show, so a library's red box is seen here.
+        assert not any(output.get("name") == "stderr" for output in cell.outputs), cell.source
+        on_purpose = "raises-exception" in tags(cell)
+        assert on_purpose or not any(output.output_type == "error" for output in cell.outputs)
 
 
-def test_stored_outputs_are_of_a_classroom_run_or_longer(notebook):
-    text = "".join(output.get("text", "") for cell in code_cells(notebook) for output in cell.outputs)
+@every_lesson
+def test_stored_outputs_are_of_a_classroom_run_or_longer(path):
+    text = "".join(output.get("text", "") for cell in code_cells(read(path)) for output in cell.outputs)
     assert re.search(r"budget (classroom|full)", text)
 
 
-def test_length_of_lesson_and_cells(notebook):
-    cells = code_cells(notebook)
-    assert 12 <= len(cells) <= 35
-    prose = " ".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    prose = re.sub(r"\$\$.*?\$\$|\$[^$]*\$", " formula ", prose, flags=re.S)  # an equation is one word, and so is 0.05
-    assert 1000 <= len(re.findall(r"\w+(?:[-.,'’]\w+)*", prose)) <= 3500
-    lines = sorted(len([line for line in cell.source.splitlines() if line.strip()]) for cell in cells)
-    assert 0 < lines[0] and lines[len(lines) // 2] <= 12 and lines[int(0.9 * (len(lines) - 1))] <= 20 and lines[-1] <= 30
+def check_cells_are_folded(cells):
+    """One a section, last of its code; hidden; asserts; one line of output that nbval compares."""
+    for section in sections(cells):
+        checks = [cell for cell in section if "check" in tags(cell)]
+        assert len(checks) <= 1, [cell.source for cell in checks]
+        for cell in checks:
+            assert cell is [cell for cell in section if cell.cell_type == "code"][-1], cell.source
+            assert tags(cell) == ["check"]
+            assert cell.metadata.get("jupyter") == {"source_hidden": True}, cell.source
+            assert cell.metadata.get("cellView") == "form", cell.source
+            assert cell.source.startswith("# @title Checked: "), cell.source
+            assert re.search(r"^ *assert ", cell.source, re.M), cell.source
+            assert [output.output_type for output in cell.outputs] == ["stream"], cell.source
+            assert re.fullmatch("Checked: .+\n", cell.outputs[0].text), cell.outputs[0].text
 
 
-def test_prose_before_code_and_after_figures(notebook):
-    for before, cell in zip(notebook.cells, notebook.cells[1:]):
+@every_lesson
+def test_check_cells_are_folded(path):
+    check_cells_are_folded(read(path).cells)
+
+
+CHECK = {
+    "source": '# @title Checked: it holds.\nassert True\nprint("Checked: it holds.")',
+    "metadata": {"tags": ["check"], "jupyter": {"source_hidden": True}, "cellView": "form"},
+    "outputs": [nbformat.v4.new_output("stream", text="Checked: it holds.\n")],
+}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"metadata": {**CHECK["metadata"], "jupyter": {}}},
+        {"metadata": {**CHECK["metadata"], "cellView": ""}},
+        {"metadata": {**CHECK["metadata"], "tags": ["check", "nbval-ignore-output"]}},
+        {"source": CHECK["source"].replace("# @title ", "# ")},
+        {"source": CHECK["source"].replace("assert True", "")},
+        {"outputs": []},
+        {"outputs": [nbformat.v4.new_output("stream", text="Checked: it holds.\nAnd more.\n")]},
+    ],
+)
+def test_a_check_cell_that_is_not_folded_is_seen(fault):
+    heading = nbformat.v4.new_markdown_cell("## 1. A section")
+    good, bad = (nbformat.v4.new_code_cell(**cell) for cell in (CHECK, {**CHECK, **fault}))
+    other = nbformat.v4.new_code_cell("1 + 1")
+    check_cells_are_folded([heading, other, good, heading, good])
+    for cells in ([heading, good, other], [heading, good, good], [heading, bad]):
+        with pytest.raises(AssertionError):
+            check_cells_are_folded(cells)
+
+
+@folded_lessons
+def test_checks_are_folded_only_and_follow_what_nbval_ignores(path):
+    notebook = read(path)
+    assert sum("check" in tags(cell) for cell in notebook.cells) >= 3
+    assert not any(re.search(r"lesson\.check\(|^ *assert ", cell.source, re.M) for cell in visible(notebook))
+    ignored = [cell for cell in visible(notebook) if "nbval-ignore-output" in tags(cell)]
+    assert len(ignored) <= len(visible(notebook)) / 3
+    for section in sections(notebook.cells):
+        unseen = [cell for cell in section if cell in ignored and "lesson.start(" not in cell.source]
+        assert not unseen or any("check" in tags(cell) for cell in section), unseen[0].source
+
+
+@those(without=FOLDED_ONLY + [path.stem for path in PATHS if path.stem not in OLD_FORM])
+def test_old_form_ignored_outputs_are_followed_by_a_check(path):
+    cells = code_cells(read(path))
+    ignored = [i for i, cell in enumerate(cells) if "nbval-ignore-output" in tags(cell)]
+    assert len(ignored) <= len(cells) / 3
+    checks = [i for i, cell in enumerate(cells) if "lesson.check(" in cell.source]
+    assert len(checks) >= 5
+    for i in ignored:
+        # A training is announced, run and shown before what it must reach is checked.
+        if "lesson.start(" not in cells[i].source:
+            assert any(i < check <= i + 4 for check in checks), cells[i].source
+
+
+def test_length_of_lesson_and_cells_before_the_rewrite():
+    for path in PATHS:
+        if path.stem in OLD_FORM + FOLDED_ONLY:
+            lines = sorted(len(code_lines(cell)) for cell in visible(read(path)))
+            assert 12 <= len(lines) <= 35 and lines[len(lines) // 2] <= 12 and lines[-1] <= 30
+            assert len(re.findall(r"\w+", prose(read(path)))) <= 4000
+
+
+@new_lessons
+def test_a_lesson_fits_one_sitting(path):
+    notebook = read(path)
+    asides = re.findall(r"<details>.*?</details>", prose(notebook), flags=re.S)
+    assert sum(len(re.findall(r"\w+", aside)) for aside in asides) <= 600
+    words = re.findall(r"\w+", re.sub(r"<details>.*?</details>", "", prose(notebook), flags=re.S))
+    assert len(words) <= 2200
+    cells = visible(notebook)
+    lines = sorted(len(code_lines(cell)) for cell in cells)
+    assert len(lines) <= 24 and sum(lines) <= 230 and lines[len(lines) // 2] <= 8
+    for cell in cells:  # a network or a training step may be longer
+        long_form = re.search(r"^class |^def build_|GradientTape", cell.source, re.M)
+        assert len(code_lines(cell)) <= (30 if long_form else 20), cell.source
+
+
+@new_lessons
+def test_lines_do_not_scroll_sideways(path):
+    for cell in code_cells(read(path)):
+        assert max(map(len, cell.source.splitlines())) <= 88, cell.source
+        assert max(map(len, printed(cell)), default=0) <= 95, cell.source
+
+
+@new_lessons
+def test_every_figure_has_an_alternative_text(path):
+    for cell in code_cells(read(path)):
+        for output in pictures(cell):
+            assert len(output.metadata.get("image/png", {}).get("alt", "")) >= 20, cell.source
+
+
+@every_lesson
+def test_prose_before_code_and_after_figures(path):
+    cells = [cell for cell in read(path).cells if "check" not in tags(cell)]
+    for before, cell in zip(cells, cells[1:]):
         if cell.cell_type == "code":
             assert before.cell_type == "markdown", cell.source
-        if before.cell_type == "code" and any("image/png" in output.get("data", {}) for output in before.outputs):
+        if before.cell_type == "code" and pictures(before):
             assert cell.cell_type == "markdown", before.source
 
 
-def test_first_cells_title_question_imports_budget(notebook):
+@every_lesson
+def test_first_cells_title_question_imports_budget(path):
+    notebook = read(path)
     first = notebook.cells[0].source
-    assert first.startswith("# ") and "What you will see" in first and "What you need before" in first and "arXiv" in first
+    assert first.startswith("# ") and "What you will see" in first and "What you need before" in first
     assert "@" not in first
     imports = code_cells(notebook)[0].source
     assert imports.startswith("from gan_utils import") and len(imports.splitlines()) <= 12
@@ -77,35 +254,46 @@ def test_first_cells_title_question_imports_budget(notebook):
     assert any('lesson.choose_budget("classroom")' in cell.source for cell in code_cells(notebook))
 
 
-def test_last_sections(notebook):
-    headings = [
-        line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines() if line[:3] == "## "
-    ]
-    assert headings[-3:] == ["## Summary", "## Exercises", "## Next"]
+@new_lessons
+def test_the_first_cell_says_how_long(path):
+    first = read(path).cells[0].source
+    assert re.search(r"\d+ minutes to read and do", first) and re.search(r"\d+ minutes? of computing", first)
 
 
-def test_exercises_are_open_and_check_themselves(notebook):
-    exercises = [cell for cell in code_cells(notebook) if "check_answer(" in cell.source]
+@every_lesson
+def test_last_sections(path):
+    headings = re.findall(r"^## (.*)$", prose(read(path)), flags=re.M)
+    assert headings[-1] == "Next" and "Summary" in headings
+
+
+@every_lesson
+def test_next_is_a_lesson(path):
+    last = read(path).cells[-1].source
+    links = re.findall(r"\]\((\d\d_\w+\.ipynb)\)", last)
+    assert path == PATHS[-1] or any((FOLDER / link).exists() for link in links), last
+
+
+@every_lesson
+def test_links_lead_to_what_exists(path):
+    text = prose(read(path))
+    targets = re.findall(r"\]\(([^)\s]+)", text) + re.findall(r"(?:href|src)=[\"']([^\"']+)", text)
+    for target in targets:
+        if not re.match(r"https?:|mailto:|#", target):
+            assert (FOLDER / target.split("#")[0]).exists(), target
+
+
+@those(without=[path.stem for path in PATHS if path.stem not in OLD_FORM + FOLDED_ONLY])
+def test_exercises_are_open_and_check_themselves(path):
+    exercises = [cell for cell in code_cells(read(path)) if "check_answer(" in cell.source]
     assert 3 <= len(exercises) <= 5
     for cell in exercises:
         assert "answer = None" in cell.source
         assert cell.outputs[-1].text.endswith("Open: replace None by your answer and run this cell again.\n")
 
 
-def test_ignored_outputs_are_few_and_followed_by_a_check(notebook):
-    cells = code_cells(notebook)
-    ignored = [i for i, cell in enumerate(cells) if "nbval-ignore-output" in cell.metadata.get("tags", [])]
-    assert len(ignored) <= len(cells) / 3
-    checks = [i for i, cell in enumerate(cells) if "lesson.check(" in cell.source]
-    assert len(checks) >= 5
-    for i in ignored:
-        # The line about the machine needs no check; a training is announced, run and shown before what it must reach is checked.
-        if "lesson.start(" not in cells[i].source:
-            assert any(i < check <= i + 4 for check in checks), cells[i].source
-
-
-def test_no_magics_paths_or_leftovers(notebook):
-    for cell in notebook.cells:
+@every_lesson
+def test_no_magics_paths_or_leftovers(path):
+    for cell in read(path).cells:
         assert cell.source.strip(), "an empty cell"
         assert "TODO" not in cell.source
         if cell.cell_type == "markdown":
@@ -113,10 +301,9 @@ def test_no_magics_paths_or_leftovers(notebook):
             continue
         assert not re.search(r"^\s*[%!]", cell.source, re.M), cell.source
         assert not re.search(r"import \*|plt\.show|['\"]/(tmp|home|root|work)|https?://", cell.source), cell.source
-        assert "import tensorflow" not in cell.source and "import jax" not in cell.source
 
 
 def test_the_readme_links_every_notebook():
-    readme = (FOLDER.parent / "README.md").read_text()
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
     for path in PATHS:
         assert f"notebooks/{path.name}" in readme

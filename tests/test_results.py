@@ -53,10 +53,8 @@ def test_checksums_are_those_of_the_files_and_the_readme_names_each():
 def test_a_shipped_generator_draws_images_in_range_that_differ(name):
     generator = results.load_generator(name)
     images = results.draw(generator, 40, seed=0)
-    assert (
-        images.shape == (40, *((28, 28, 1) if "digits" in name else (32, 32, 3)))
-        and images.dtype == np.float32
-    )
+    shape = (28, 28, 1) if "digits" in name else (32, 32, 3)
+    assert images.shape == (40, *shape) and images.dtype == np.float32
     assert np.abs(images).max() <= 1.0 and images.std(axis=0).mean() > 0.1
     assert np.array_equal(images, results.draw(generator, 40, seed=0))
     assert not np.allclose(images, results.draw(generator, 40, seed=1))
@@ -80,9 +78,8 @@ def test_a_recording_ends_with_what_the_shipped_generator_draws(name):
     assert steps[0] == 0 and steps == sorted(set(steps))
     assert samples.dtype == np.float32 and np.abs(samples).max() <= 1.0
     drawn = results.draw(results.load_generator(name), samples.shape[1], seed=1)
-    assert (
-        np.abs(samples[-1] - drawn).mean() < 0.05
-    )  # the recording is compressed, the weights are float16
+    # The recording is compressed, the weights are float16.
+    assert np.abs(samples[-1] - drawn).mean() < 0.05
     assert np.abs(samples[0] - drawn).mean() > 0.2
     assert kernel_distances[-1] < 0.7 * kernel_distances[0]
 
@@ -178,6 +175,12 @@ def test_the_slider_changes_the_picture(monkeypatch):
     assert picture.value == last and words.value == last_words
 
 
+def test_an_unknown_name_is_refused_with_those_that_exist():
+    for load in (results.load_generator, results.load_recording, results.load_band):
+        with pytest.raises(ValueError, match="name='04_frogs'.*'dcgan_frogs'"):
+            load("04_frogs")
+
+
 @pytest.mark.parametrize("end", ["weights.npz", "recording.webp"])
 def test_a_damaged_or_missing_file_is_named(copy, end):
     load = results.load_generator if end == "weights.npz" else results.load_recording
@@ -209,9 +212,7 @@ def test_the_newcomers_command_prints_the_installation_and_draws_frogs_and_digit
     check_picture(tmp_path / "picture.png")
 
 
-def test_the_newcomers_picture_goes_elsewhere_if_it_cannot_be_written(
-    tmp_path, monkeypatch, capsys
-):
+def test_a_picture_that_cannot_be_written_goes_elsewhere(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").touch()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     gan_utils.__main__.main(tmp_path / "file" / "picture.png")
