@@ -75,15 +75,10 @@ def learn(network, optimizer, loss):
 
     Taught in: `02_vanilla_gan`.
     """
-
-    def scaled():  # the factor of a LossScaleOptimizer, 1 for others; `apply` divides by it
-        value, aux = loss()
-        return optimizer.scale_loss(value), (value, aux)
-
     variables = network.trainable_variables
-    _, result, gradients = value_and_gradients(scaled, variables)
+    value, aux, gradients = value_and_gradients(loss, variables)
     optimizer.apply(gradients, variables)
-    return result
+    return value, aux
 
 
 def value_and_gradients(function, variables):
@@ -157,19 +152,11 @@ def num_replicas(model):
 
 
 def num_devices(model):
-    """On how many devices of this host `model` trains.
-
-    Raises:
-        ValueError: for a training on several hosts.
-    """
+    """On how many devices of this host `model` trains; ValueError on several hosts."""
     distribution = keras.distribution.distribution()
-    if not distribution:
-        return num_replicas(model)
     if getattr(distribution, "num_processes", 1) > 1:
-        raise ValueError(
-            "fit() runs on several hosts. A GAN trains on the devices of one. Start it there."
-        )
-    return distribution.device_mesh.shape[0]
+        raise ValueError("fit() runs on several hosts: start it on one, a GAN trains there only.")
+    return distribution.device_mesh.shape[0] if distribution else num_replicas(model)
 
 
 def draw_rows(draw, num_rows):
@@ -202,16 +189,10 @@ def sync_variables(model):
 
 
 def describe_device():
-    """The device that Keras computes on: `"CPU"`, or `"GPU"` with its name where it is known."""
+    """The kind of device that Keras computes on, `"CPU"` or `"GPU"`."""
     if BACKEND == "jax":
-        device = jax.devices()[0]
-        name = f"{device.platform.upper()} ({device.device_kind})"
-        return "CPU" if device.platform == "cpu" else name
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return "CPU"
-    details = tf.config.experimental.get_device_details(gpus[0])
-    return f"GPU ({details.get('device_name', 'unnamed')})"
+        return jax.default_backend().upper()
+    return "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
 
 
 def _replica_context():
@@ -262,6 +243,3 @@ def _differentiate(function, values, variables=()):
     for variable, new_value in zip(written, new_values):
         variable.assign(new_value)  # what was written inside is written again outside
     return scalar, aux, gradients
-
-
-

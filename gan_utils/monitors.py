@@ -37,19 +37,14 @@ class Watch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         broken = [name for name, value in logs.items() if not np.isfinite(value)]
         if broken:
-            gan = self.model
-            rates = [
-                float(o.learning_rate)
-                for o in (gan.generator_optimizer, gan.discriminator_optimizer)
-            ]
+            optimizers = self.model.generator_optimizer, self.model.discriminator_optimizer
+            rates = " and ".join(f"{float(o.learning_rate):.3g}" for o in optimizers)
             raise FloatingPointError(
                 f"{' and '.join(broken)} became NaN or infinite by update {batch + 1} of epoch "
                 f"{self.epoch}. Losses must stay finite. The images are: each batch was checked. "
-                f"Likely causes are learning rates that are too high (here {rates[0]:.3g} for G and "
-                f"{rates[1]:.3g} for D), a Wasserstein loss without clipping or penalty, a "
-                "logarithm or root at zero in a loss or layer of your own, and float16. Both "
-                "networks and optimizers are back where they were when an epoch began: compile with "
-                "lower rates and call fit() again."
+                f"Likely causes are rates that are too high (here {rates} for G and D), a Wasserstein "
+                "loss without penalty, and a logarithm or root at zero in a function of your own. "
+                "The networks are back where an epoch began: compile with lower rates, fit again."
             )
 
     def restore(self):

@@ -11,7 +11,6 @@ from matplotlib.transforms import ScaledTranslation
 from gan_utils import checks
 from gan_utils import images as image_arrays
 
-BAND = getattr(checks, "MAPPING", None)  # MERGE: out, monitors.Recorder asks for it
 REAL, FAKE, NEUTRAL = "#0072B2", "#E69F00", "#555555"
 STYLE = {
     "figure.figsize": (7.0, 3.2),

@@ -11,6 +11,7 @@ from keras import ops
 
 from gan_utils import autodiff, checks, data, images, losses, monitors
 
+ONE_OPTIMIZER = ("LearningRateScheduler", "ReduceLROnPlateau", "SwapEMAWeights")
 LOGS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 
 
@@ -78,27 +79,18 @@ class GAN(keras.Model):
         Raises:
             ValueError: if an argument does not fit.
         """
-        arguments = {"loss": loss, "penalty": penalty, "discriminator_steps": discriminator_steps}
         optimizers = [generator_optimizer, discriminator_optimizer]
-        _check_compile(optimizers, penalty, kwargs)
+        _check_compile(optimizers, penalty, kwargs, self.compute_dtype)
         self.discriminator_steps = _check_int("discriminator_steps", discriminator_steps)
         self.discriminator_loss, self.generator_loss = losses.get(loss)
         # Critics give scores, not probabilities: they are logged as they are.
         self.log_scores = self.discriminator_loss is losses.wasserstein_discriminator_loss
-        wrap = keras.optimizers.LossScaleOptimizer
-        if self.compute_dtype == "float16":  # what Keras does for one optimizer
-            optimizers = [o if isinstance(o, wrap) else wrap(o) for o in optimizers]
-        scaled = autodiff.BACKEND == "jax" and any(isinstance(o, wrap) for o in optimizers)
-        message = (
-            "compile() received float16 or a LossScaleOptimizer, which runs on TensorFlow only: "
-        )
-        checks.require(not scaled, message + "use the policy mixed_bfloat16.")
-        optimizers[0].build(self.generator.trainable_variables)
-        optimizers[1].build(self.discriminator.trainable_variables)
-        options = {"jit_compile": autodiff.BACKEND == "jax", "auto_scale_loss": False, **kwargs}
-        super().compile(optimizer=optimizers[0], **options)
+        for optimizer, network in zip(optimizers, (self.generator, self.discriminator)):
+            optimizer.build(network.trainable_variables)
+        super().compile(optimizers[0], **{"jit_compile": autodiff.BACKEND == "jax", **kwargs})
         self.generator_optimizer, self.discriminator_optimizer = optimizers
-        self.arguments = {**arguments, "optimizers": optimizers}
+        self.arguments = {"optimizers": optimizers, "loss": loss, "penalty": penalty}
+        self.arguments["discriminator_steps"] = self.discriminator_steps
         self.penalty, self.flags, self.checked = penalty, self._read_flags(), False
 
     @property
@@ -192,7 +184,7 @@ class GAN(keras.Model):
         return {**logs, **self.generator_step(real_images[:part])}
 
     def discriminator_step(self, real_images):
-        """One update of D: G only draws. Returns the logs `discriminator_loss`, `d_real`, `d_fake`."""
+        """One update of D: G only draws. Returns its loss, `d_real` and `d_fake`."""
         fake_images = ops.stop_gradient(self.draw(ops.shape(real_images)[0]))
 
         def loss():
@@ -307,19 +299,17 @@ class GAN(keras.Model):
 
     def check_images(self, x, caller="fit()"):
         """Raise ValueError unless D can be trained on `x`, a batch or all of the data."""
-        shape, remedy = (
-            self.discriminator.input_shape[1:],
-            "Reshape the data, or build for its size.",
-        )
+        shape = self.discriminator.input_shape[1:]
+        remedy = f"D takes {('n', *shape)}: reshape the data, or build the networks for its size."
         if len(shape) < 3:
             checks.check_array(caller, "points", x, (None, *shape), remedy=remedy)
             return
-        passed = f"{caller} received images of shape {x.shape}."
-        checks.require(x.size and x.shape[1:] == shape, passed, f"D takes {('n', *shape)}.", remedy)
+        fits = x.size and x.shape[1:] == shape
+        checks.require(fits, f"{caller} received images of shape {x.shape}.", remedy)
         images.check_range(x, caller)
         passed = f"{caller} received images from {x.min():.3g} to {x.max():.3g}, none negative."
         remedy = (
-            "It expects [-1, 1], the range of tanh. Rescale what lies in [0, 1] with x * 2 - 1."
+            "It expects [-1, 1], the range of tanh: rescale what lies in [0, 1] with x * 2 - 1."
         )
         checks.require(x.min() < 0.0, passed, remedy)
 
@@ -327,7 +317,7 @@ class GAN(keras.Model):
         """The batches for `fit` and the first one."""
         if not isinstance(x, np.ndarray):
             passed = f"fit() received batch_size={batch_size} and data of type {type(x).__name__}."
-            remedy = "It goes with a NumPy array only: leave it out, or make an array."
+            remedy = "A batch size goes with a NumPy array only: leave it out, or make an array."
             checks.require(batch_size is None, passed, remedy)
             return self._watch_batches(x)
         self.check_images(x)
@@ -351,10 +341,10 @@ class GAN(keras.Model):
             batches = copy.copy(source)
             batches.__class__ = Watched
             return batches, batches[0]
-        passed = f"fit() received data of type {type(source).__name__}."
-        expected = "It takes a NumPy array, a tf.data.Dataset or a keras.utils.PyDataset."
+        passed = f"fit() received data of type {type(source).__name__}, not a NumPy array, "
+        passed += "tf.data.Dataset or keras.utils.PyDataset."
         remedy = "Convert a list or tensor with numpy.asarray(); wrap a generator in a PyDataset."
-        checks.require(hasattr(source, "element_spec"), passed, expected, remedy)
+        checks.require(hasattr(source, "element_spec"), passed, remedy)
         import tensorflow as tf
 
         def look(number, batch):
@@ -362,17 +352,19 @@ class GAN(keras.Model):
             return tf.ensure_shape(images, _first(batch).shape)
 
         first = _first(next(iter(source), ()))
-        batches = source.enumerate().map(look)
-        return batches, self._look(0, np.asarray(first)) if len(first) else ()
+        first = self._look(0, np.asarray(first)) if len(first) else ()
+        return source.enumerate().map(look), first
 
     def _look(self, number, batch):
         """A batch as float32, once it is known to fit."""
         place = f"fit(), in batch {number + 1},"
         try:
-            passed = f"{place} received images of dtype {batch.dtype} up to {np.max(batch):.4g}."
+            passed = (
+                f"{place} received {batch.dtype} up to {np.max(batch):.4g}, not floats in [-1, 1]."
+            )
             remedy = "Use .map(lambda x: tf.cast(x, 'float32') / 127.5 - 1.0) on the data set."
-            fits = batch.dtype.kind == "f" and not (batch.ndim > 2 and np.max(batch) > 2.0)
-            checks.require(fits, passed, "It expects floats in [-1, 1].", remedy)
+            pixels = batch.dtype.kind != "f" or (batch.ndim > 2 and np.max(batch) > 2.0)
+            checks.require(not pixels, passed, remedy)
             self.check_images(batch, place)
             _check_split(len(batch), self.discriminator_steps, 1, place)
         except ValueError as error:
@@ -380,25 +372,42 @@ class GAN(keras.Model):
             raise
         return batch.astype("float32", copy=False)
 
-    def _check_learning(self, real_images):
-        """Refuse a D with bounded outputs, and a network that no gradient reaches."""
+    def _check_learning(self, real):
+        """Refuse a network that no gradient reaches, and a D with bounded outputs."""
         message = "The `trainable` flags of a network have changed since compile(), which gave its "
-        message += "optimizer a list of variables. Call compile() again."
+        message += "optimizer a list of variables: call compile() again."
         checks.require(self.flags == self._read_flags(), message)
         if self.checked or autodiff.num_replicas(self) > 1:
             return
-        real_images = ops.convert_to_tensor(real_images, "float32")
-
-        def judge_fakes():
-            return self.judge_generator(real_images, self.draw(len(real_images))), None
-
+        pair = [
+            lambda: self.judge(real, fakes),
+            lambda: (self.judge_generator(real, self.draw(8)), 0),
+        ]
         with self.restored():
-            fakes = self.draw(len(real_images))
+            fakes, outputs = self.draw(len(real)), []
             # A last layer that starts at zero would hide G from every gradient.
             _disturb(self.discriminator, 0.05)
-            _check_gradient(self.generator, judge_fakes)
-            _check_gradient(self.discriminator, lambda: self.judge(real_images, fakes))
-            _check_bounds(self.discriminator, real_images, 0.0 if self.log_scores else -1.0)
+            for network, loss in zip((self.discriminator, self.generator), pair):
+                gradients = autodiff.value_and_gradients(loss, network.trainable_variables)[2]
+                message = (
+                    f"No gradient reaches the network {network.name!r}, which would stand still: "
+                )
+                message += (
+                    "set `trainable = True` before compile(), or look for what cuts its path."
+                )
+                learns = any(np.any(ops.convert_to_numpy(gradient)) for gradient in gradients)
+                checks.require(learns, message)
+            for _ in range(3):
+                _disturb(self.discriminator, 10.0)
+                outputs.append(ops.convert_to_numpy(_outputs(self.discriminator, real)))
+        low = 0.0 if self.log_scores else -1.0
+        message = (
+            "The discriminator ends with a sigmoid or the like, whatever its weights are. The "
+        )
+        message += (
+            "losses take logits, which have no bounds: end it with Dense(1) and no activation."
+        )
+        checks.require(np.min(outputs) < low or np.max(outputs) > 1.0, message)
         self.checked = True
 
     def _read_flags(self):
@@ -527,14 +536,13 @@ def _check_networks(generator, discriminator):
         passed = f"GAN() received {network!r:.80} with inputs {shapes[0]}, outputs {shapes[1]}."
         expected = "It takes two keras.Models with one input and one output each."
         checks.require(fits, passed, expected, "Start each with keras.Input(shape).")
-    g, d = f"The generator {generator.name!r}", f"the discriminator {discriminator.name!r}"
     latents, made = generator.input_shape, generator.output_shape[1:]
     taken, logits = discriminator.input_shape[1:], discriminator.output_shape[1:]
-    passed = f"{g} takes {latents}, not latents (batch, n)."
+    passed = f"The generator takes {latents}, not latents (batch, n)."
     checks.require(len(latents) == 2, passed, "Start it with keras.Input((n,)).")
-    passed = f"{g} makes {made}, {d} takes {taken}."
+    passed = f"The generator makes {made}, the discriminator takes {taken}."
     checks.require(made == taken, passed, "Both must be one shape: build both for one image size.")
-    passed = f"{g} meets {d}, which gives {logits} an image, not one logit."
+    passed = f"The discriminator gives {logits} an image, not one logit."
     checks.require(logits == (1,), passed, "End it with Flatten() and Dense(1).")
 
 
@@ -542,28 +550,6 @@ def _disturb(network, scale):
     random = np.random.default_rng(0)
     for variable in network.trainable_variables:
         variable.assign_add(scale * random.standard_normal(variable.shape))
-
-
-def _check_gradient(network, loss):
-    gradients = autodiff.value_and_gradients(loss, network.trainable_variables)[2]
-    learns = any(np.any(ops.convert_to_numpy(gradient)) for gradient in gradients)
-    message = f"The network {network.name!r} would stand still: no gradient reaches it. Set "
-    message += (
-        f"`{network.name}.trainable = True` before compile(), or look for what cuts the path."
-    )
-    checks.require(learns, message)
-
-
-def _check_bounds(discriminator, real_images, low):
-    """Refuse outputs that stay in [low, 1] whatever the weights are. Changes the weights."""
-    outputs = []
-    for _ in range(3):
-        _disturb(discriminator, 10.0)
-        outputs.append(ops.convert_to_numpy(_outputs(discriminator, real_images)))
-    fits = not (np.min(outputs) >= low and np.max(outputs) <= 1.0)
-    passed = f"The discriminator {discriminator.name!r} ends with a sigmoid or the like."
-    expected = "The losses take logits, which have no bounds, and apply the sigmoid themselves."
-    checks.require(fits, passed, expected, "End it with Dense(1) and no activation.")
 
 
 def _check_split(size, steps, devices, caller="fit()"):
@@ -575,19 +561,21 @@ def _check_split(size, steps, devices, caller="fit()"):
     checks.require(size and size % (steps * devices) == 0, passed, expected, remedy)
 
 
-def _check_compile(optimizers, penalty, options):
+def _check_compile(optimizers, penalty, options, dtype):
     fits = all(isinstance(optimizer, keras.optimizers.Optimizer) for optimizer in optimizers)
     passed = f"compile() received the optimizers {optimizers!r:.160}."
-    expected = "It takes two, because each keeps averages of the gradients of its variables."
-    remedy = "Write keras.optimizers.Adam(2e-4, beta_1=0.5), one for each network."
-    checks.require(fits and optimizers[0] is not optimizers[1], passed, expected, remedy)
+    remedy = "It takes two, each with averages of its own: write keras.optimizers.Adam(2e-4, 0.5)."
+    checks.require(fits and optimizers[0] is not optimizers[1], passed, remedy)
     known = ("steps_per_execution", "run_eagerly", "jit_compile")
     names = [name for name in options if name not in known]
     names += ["use_ema"] * any(getattr(optimizer, "use_ema", False) for optimizer in optimizers)
     names += [f"penalty={penalty!r:.80}"] * (penalty is not None and not callable(penalty))
-    passed = f"compile() received {', '.join(names)}."
-    expected = f"It takes a function as penalty, and of Keras's options {', '.join(known)}."
-    checks.require(not names, passed, expected, "Leave the rest out.")
+    remedy = f"It takes a function as penalty, and of Keras's options {', '.join(known)} only."
+    checks.require(not names, f"compile() received {', '.join(names)}.", remedy)
+    scaled = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers]
+    passed = "compile() received a LossScaleOptimizer or networks in float16, which need one."
+    remedy = "Two losses are not scaled together: use the policy mixed_bfloat16."
+    checks.require(not any(scaled) and dtype != "float16", passed, remedy)
 
 
 def _check_fit(gan, y, callbacks, options):
@@ -598,8 +586,7 @@ def _check_fit(gan, y, callbacks, options):
     names += ["labels y"] * (y is not None)
     remedy = "A GAN learns from images alone: leave it out; measure with features.evaluate()."
     checks.require(not names, f"fit() received {', '.join(names)}.", remedy)
-    kinds = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
-    kinds += (keras.callbacks.SwapEMAWeights,)
-    names = [type(callback).__name__ for callback in callbacks if isinstance(callback, kinds)]
+    kinds = [getattr(keras.callbacks, name) for name in ONE_OPTIMIZER]
+    names = [type(c).__name__ for c in callbacks if isinstance(c, tuple(kinds))]
     remedy = "It would act on G's optimizer only: use keras.optimizers.schedules in each optimizer."
     checks.require(not names, f"fit() received {', '.join(names)}.", remedy)

@@ -1,6 +1,7 @@
 """What students pass by mistake is refused in three sentences: what, what instead, what helps."""
 
 import re
+from functools import partial
 
 import keras
 import numpy as np
@@ -64,13 +65,13 @@ CASES = {
     metrics.precision_recall: (PAIR, [*SECOND, (POINTS, POINTS[:3])]),
     metrics.nearest_neighbors: (PAIR, SECOND),
     metrics.memorization_test: ((*PAIR, POINTS - 1.0), [(*bad, POINTS) for bad in SECOND]),
-    metrics.covered_modes: (
-        (POINTS, CENTERS, 0.3),
-        [(bad, CENTERS, 0.3) for bad in BAD_POINTS] + [(POINTS, CENTERS[:, :1], 0.3)],
+    partial(metrics.covered_modes, radius=0.3): (
+        (POINTS, CENTERS),
+        [(bad, CENTERS) for bad in BAD_POINTS] + [(POINTS, CENTERS[:, :1])],
     ),
     metrics.covered_classes: (
-        (SHARES, 0.5),
-        [(bad, 0.5) for bad in (2 * SHARES, -SHARES, broken(SHARES), SHARES[0])],
+        (SHARES,),
+        [(bad,) for bad in (2 * SHARES, -SHARES, broken(SHARES), SHARES[0])],
     ),
     features.classify: ((DIGITS, "digits"), [(bad, "digits") for bad in BAD_DIGITS]),
     features.load_classifier: (("digits",), [("frogs",), (None,)]),
@@ -93,7 +94,7 @@ for name, options, calls in (  # of the module of distances, before it joins the
         CASES[getattr(metrics, name)] = ((*PAIR, *options), calls)
 
 
-@pytest.mark.parametrize("function", CASES, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("function", CASES, ids=lambda x: getattr(x, "func", x).__name__)
 def test_bad_inputs_are_refused_in_three_sentences(function):
     valid, calls = CASES[function]
     if valid:
@@ -107,5 +108,5 @@ def test_bad_inputs_are_refused_in_three_sentences(function):
 
 
 def test_images_in_the_unit_range_are_named_as_such():
-    with pytest.raises(ValueError, match=r"values from 0\S* to \S+ .* 2 \* x - 1"):
+    with pytest.raises(ValueError, match=r"values from \S+ to 1. .* 2 \* x - 1 on 0..1"):
         images.check_range((DIGITS + 1.0) / 2.0, "evaluate()", whole_set=True)

@@ -27,7 +27,7 @@ BACKENDS = {"tensorflow", "jax", "torch"}
 
 
 def imported(module):
-    """Names of the modules that a module of the package imports, at the top and inside functions."""
+    """Names of the modules that a module imports, at the top and inside functions."""
     names = set()
     for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
         if isinstance(node, ast.Import):

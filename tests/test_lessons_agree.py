@@ -1,4 +1,4 @@
-"""What a lesson defines and what the package offers under the same idea must agree on random input."""
+"""What a lesson defines and what the package offers must agree on random input."""
 
 import ast
 from pathlib import Path
@@ -18,7 +18,7 @@ REAL, FAKE = RNG.normal(size=(2, 16, 1)).astype("float32")
 
 
 def defined_in(lesson, name, *used):
-    """The function `name` as the notebook defines it; `used` are functions of the same notebook that it calls."""
+    """The function `name` as the notebook defines it; it calls `used`, of the same notebook."""
     for cell in nbformat.read(FOLDER / f"{lesson}.ipynb", as_version=4).cells:
         if cell.cell_type == "code":
             for node in ast.parse(cell.source).body:
