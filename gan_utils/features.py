@@ -145,11 +145,7 @@ def _run(caller, network, pictures, smallest=1):
     """All outputs of a network for images, as NumPy arrays, 250 images at a time."""
     shape = (None, *network.input_shape[1:])
     pictures = checks.check_array(caller, "images", pictures, shape, smallest=smallest)
-    images.check_range(pictures, caller)
-    passed = f"{caller} received images from {pictures.min():.3g} to {pictures.max():.3g}."
-    remedy = "Rescale what lies in [0, 1] with x * 2 - 1."
-    fits = pictures.min() < 0.0
-    checks.require(fits, passed, "None is negative; it expects [-1, 1], with black at -1.", remedy)
+    images.check_range(pictures, caller, whole_set=True)
     parts = []
     for i in range(0, len(pictures), 250):
         batch = pictures[i : i + 250].astype("float32")

@@ -72,7 +72,7 @@ def covered_classes(probabilities, *, confidence=0.6):
 
 
 def _count_covered(modes, good, num_modes):
-    """Modes with a fifth of their fair share of good samples or more, and the share of good ones."""
+    """Modes with at least a fifth of their fair share of good samples; the share of good ones."""
     counts = np.bincount(modes[good], minlength=num_modes)
     return int((counts >= 0.2 * len(good) / num_modes).sum()), float(good.mean())
 
@@ -196,17 +196,18 @@ def _kernel(x, y, bandwidths):
 
 
 def _check_clouds(caller, x, y, smallest):
-    """Both clouds as float32 tensors `(n, d)`. The values of a tensor in a compiled step are not seen."""
-    clouds = []
+    """Both clouds as float32 tensors `(n, d)`. The values of tensors are not looked at."""
+    clouds, remedy = [], "Look for NaN, reshape one of them, or draw more."
     for name, cloud in (("x", x), ("y", y)):
         if not checks.is_tensor(cloud):
-            cloud = checks.check_array(caller, name, cloud, (None, ...), smallest=smallest)
+            options = {"smallest": smallest, "remedy": remedy}
+            cloud = checks.check_array(caller, name, cloud, (None, ...), **options)
         clouds.append(ops.convert_to_tensor(cloud, "float32"))
     shapes = [tuple(cloud.shape) for cloud in clouds]
     fits = shapes[0][1:] == shapes[1][1:] and all(s[0] is None or s[0] >= smallest for s in shapes)
     passed = f"{caller} received clouds of shape {shapes[0]} and {shapes[1]}."
     expected = f"It expects one inner shape and at least {smallest} samples of each."
-    checks.require(fits, passed, expected, "Reshape one of them, or draw more.")
+    checks.require(fits, passed, expected, remedy)
     return [ops.reshape(cloud, (-1, int(np.prod(cloud.shape[1:])))) for cloud in clouds]
 
 
@@ -252,7 +253,7 @@ def frechet_distance(real_features, fake_features):
 
 
 def kernel_distance(real_features, fake_features, *, num_subsets=10, seed=0):
-    """Kernel distance: unbiased squared maximum mean discrepancy with the kernel `(x . y / d + 1)^3`.
+    """Kernel distance: unbiased squared MMD with the kernel `(x . y / d + 1)^3`.
 
     With Inception features it is the KID. The interval is Student's, 95 %, from the spread of the
     same estimate over `num_subsets` parts of the samples that share no sample.
@@ -395,7 +396,7 @@ def nearest_neighbors(samples, references):
 
 
 def _nearest_of(samples, references, mirror, excluded=None):
-    """`nearest_neighbors` among references, and their mirror images, without one for each sample."""
+    """`nearest_neighbors` among references and their mirror images, without one for each sample."""
     flat = samples.reshape(len(samples), -1)
     found = []
     for side in (references, references[:, :, ::-1]) if mirror else (references,):
@@ -444,7 +445,7 @@ def _polynomial_mmd(x, y):
 
 
 def _share_inside(points, region, k):
-    """Share of points in the union of balls around `region` that reach to its k-th nearest other."""
+    """Share of points in the union of balls around `region` that reach to the k-th nearest other."""
     # The nearest sample of the region to itself is itself: index k counts k others.
     parts = [squared_distances(part, region) for part in _parts(region)]
     radii = np.concatenate([np.partition(part, k, axis=1)[:, k] for part in parts])
@@ -461,12 +462,12 @@ def squared_distances(x, y):
 
 
 def _parts(array, columns=5000):
-    """Consecutive rows, few enough that a float64 matrix with this many columns stays near 40 MB."""
+    """Consecutive rows, so few that a float64 matrix with this many columns stays near 40 MB."""
     rows = max(1, 5_000_000 // columns)
     return [array[i : i + rows] for i in range(0, len(array), rows)]
 
 
-def _check_features(caller, real, fake, smallest, remedy="Make both with one network."):
+def _check_features(caller, real, fake, smallest, remedy="Use one network, or draw more."):
     shape, options = (None, None), {"smallest": smallest, "remedy": remedy}
     real = checks.check_array(caller, "real_features", real, shape, **options)
     fake = checks.check_array(caller, "fake_features", fake, (None, real.shape[1]), **options)
