@@ -410,12 +410,11 @@ def render_row(title, scores, runs=(), digits=3):
         f"{first['kernel_low']:.{digits}f} to {first['kernel_high']:.{digits}f}",
     ]
     cells += [mean("frechet_distance", 2), mean("precision", 2), mean("recall", 2)]
-    cells.append(f"{first['nearest_train']:.3f} ({first['nearest_expected']:.3f})")
     return "| " + " | ".join(cells) + " |"
 
 
 COLUMNS = ["generator", "parameters, G + D", "updates of G", "seconds", "device, backend, budget", "seeds", "kernel distance"]
-COLUMNS += ["its 95 % interval, first seed", "Fréchet distance", "precision", "recall", "nearest is training (new)"]
+COLUMNS += ["its 95 % interval, first seed", "Fréchet distance", "precision", "recall"]
 HEAD = """
 # The quality ladder
 
@@ -438,9 +437,8 @@ its loss is a mean of both halves, the fakes come from G in inference mode, and 
 Seconds are CPU seconds of training on one thread, without judging; of a GPU they are seconds. Two trainings at a time shared two
 cores, at last three of the DCGAN's frogs (945 to 955 s in place of 876 and 879). With several seeds a cell shows the mean and, in
 brackets, the lowest and the highest. The interval of the kernel distance comes from the samples of the first seed
-alone and says nothing about the spread over seeds. The last column is the share of samples whose nearest real image lies in the
-training set; in brackets the share expected of a generator that copies nothing. Read no column alone: noise has a precision of
-0.99 among frogs and a high last column, but a recall of 0.
+alone and says nothing about the spread over seeds. Read no column alone: noise has a precision of 0.99 among frogs, but a recall
+of 0. No column tells of copies: lesson 08 tests for them, with `metrics.memorization_test`.
 """
 
 
