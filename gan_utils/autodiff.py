@@ -152,7 +152,7 @@ def map_dataset(dataset, select, look):
     Args:
         dataset: `tf.data.Dataset`.
         select: function that takes the images out of a batch.
-        look: function `(number of the batch, images as NumPy array) -> float32 array of that shape`.
+        look: function `(number of the batch, images as NumPy array) -> float32 array`.
 
     Returns:
         `tf.data.Dataset` of what `look` returns.
