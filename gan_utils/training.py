@@ -89,7 +89,7 @@ class GAN(keras.Model):
             optimizer.build(network.trainable_variables)
         super().compile(optimizers[0], **{"jit_compile": autodiff.BACKEND == "jax", **kwargs})
         self.generator_optimizer, self.discriminator_optimizer = optimizers
-        self.arguments = {"optimizers": optimizers, "loss": loss, "penalty": penalty}
+        self.arguments = {"optimizers": optimizers, "loss": loss, "penalty": penalty, **kwargs}
         self.arguments["discriminator_steps"] = self.discriminator_steps
         self.penalty, self.flags, self.checked = penalty, self._read_flags(), False
 
@@ -355,7 +355,7 @@ class GAN(keras.Model):
             checks.require(not pixels, passed, remedy)
             self.check_images(batch, place)
         except ValueError as error:
-            self.problem = error  # the backend raises its own error in its place
+            self.problem = self.problem or error  # the backend raises its own error in its place
             raise
         return batch.astype("float32", copy=False)
 
