@@ -1,7 +1,7 @@
 """Numbers that judge samples without a person looking at them, and distances between two clouds."""
 
+import collections
 import numbers
-import typing
 
 import numpy as np
 from keras import ops
@@ -313,14 +313,9 @@ def precision_recall(real_features, fake_features, *, num_neighbors=3):
     return _share_inside(fake, real, num_neighbors), _share_inside(real, fake, num_neighbors)
 
 
-class Memorization(typing.NamedTuple):
-    """What `memorization_test` returns; all values are in [0, 1]."""
-
-    share: float  # of fakes whose nearest real image is a training image
-    expected: float  # the same of new images
-    low: float  # 95 % of the relabellings lie between low and high
-    high: float
-    p_value: float  # share of relabellings with at least the measured share
+# What `memorization_test` returns: share of fakes whose nearest real image is a training image, the
+# same of new images, the interval of 95 % of the relabellings, share of those with as much.
+Memorization = collections.namedtuple("Memorization", "share expected low high p_value")
 
 
 def memorization_test(fakes, train, held_out, *, mirror=False, num_relabellings=1000, seed=0):
@@ -329,9 +324,9 @@ def memorization_test(fakes, train, held_out, *, mirror=False, num_relabellings=
     The nearest real image of each fake is looked up among training and held-out images together.
     New images know no difference between both, so the share is compared with those after the
     labels "training" and "held-out" were dealt out anew at random over all real images, which is
-    right also where many fakes share one nearest image. It finds many copies only: of 1,000 digits against 42,000
-    training and 7,000 held-out ones, 20 % copies gave a p-value below 0.05 in 5 of 8 trials, 10 %
-    in 1, 5 % in none. It is not the test of Meehan et al. 2020 (arXiv:2004.05675).
+    right also where many fakes share one nearest image. It finds many copies only: of 1,000 digits
+    against 42,000 training and 7,000 held-out ones, 20 % copies gave a p-value below 0.05 in 5 of 8
+    trials, 10 % in 1, 5 % in none. It is not the test of Meehan et al. 2020 (arXiv:2004.05675).
 
     For a fake that is itself a held-out image, as when real images are measured, the nearest other
     image counts.

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from gan_utils import autodiff, data, images, latents, losses, metrics, networks, penalties, training
+from gan_utils import (
+    autodiff,
+    data,
+    images,
+    latents,
+    losses,
+    metrics,
+    networks,
+    penalties,
+    training,
+)
 
 POINTS = data.sample_modes(640, data.ring_centers(), seed=0)[0]
 FROGS = images.normalize(np.random.default_rng(0).integers(0, 256, (48, 8, 8, 3), dtype="uint8"))
@@ -50,7 +60,11 @@ def image_networks(latent_dim=5):
 
 def compiled(generator, discriminator, learning_rate=1e-2, seed=0, **kwargs):
     gan = training.GAN(generator, discriminator, seed=seed)
-    gan.compile(keras.optimizers.Adam(learning_rate, beta_1=0.5), keras.optimizers.Adam(learning_rate, beta_1=0.5), **kwargs)
+    gan.compile(
+        keras.optimizers.Adam(learning_rate, beta_1=0.5),
+        keras.optimizers.Adam(learning_rate, beta_1=0.5),
+        **kwargs,
+    )
     return gan
 
 
@@ -84,7 +98,9 @@ def test_only_moving_averages_of_the_resting_network_move():
     for old, new in zip(before, training.gradient_weights(gan.discriminator)):
         np.testing.assert_array_equal(old, new)
     statistics = [v for v in gan.generator.non_trainable_variables if "moving_mean" in v.path]
-    assert any(np.abs(np.array(v)).max() > 0 for v in statistics), "the networks are called with training=True"
+    assert any(np.abs(np.array(v)).max() > 0 for v in statistics), (
+        "the networks are called with training=True"
+    )
 
 
 def training_spy(calls):
@@ -100,8 +116,12 @@ def training_spy(calls):
 
 def test_every_call_of_a_half_step_is_a_training_call():
     calls = []
-    generator = keras.Sequential([keras.Input((3,)), training_spy(calls), layers.Dense(2)], name="generator")
-    discriminator = keras.Sequential([keras.Input((2,)), training_spy(calls), layers.Dense(1)], name="discriminator")
+    generator = keras.Sequential(
+        [keras.Input((3,)), training_spy(calls), layers.Dense(2)], name="generator"
+    )
+    discriminator = keras.Sequential(
+        [keras.Input((2,)), training_spy(calls), layers.Dense(1)], name="discriminator"
+    )
     gan = compiled(generator, discriminator)
     calls.clear()
     gan.discriminator_step(ops.convert_to_tensor(POINTS[:4]))
@@ -153,13 +173,23 @@ def test_order_and_number_of_half_steps(order, steps, expected):
     gan = compiled(*point_networks(), order=order, discriminator_steps=steps)
     called, parts = [], []
     discriminator_step, generator_step = gan.discriminator_step, gan.generator_step
-    gan.discriminator_step = lambda x: (called.append("d"), parts.append(np.asarray(x)), discriminator_step(x))[-1]
+    gan.discriminator_step = lambda x: (
+        called.append("d"),
+        parts.append(np.asarray(x)),
+        discriminator_step(x),
+    )[-1]
     gan.generator_step = lambda x: (called.append("g"), generator_step(x))[-1]
     simultaneous_step = gan.simultaneous_step
-    gan.simultaneous_step = lambda x: (called.append("b"), parts.append(np.asarray(x)), simultaneous_step(x))[-1]
+    gan.simultaneous_step = lambda x: (
+        called.append("b"),
+        parts.append(np.asarray(x)),
+        simultaneous_step(x),
+    )[-1]
     gan.adversarial_step(ops.convert_to_tensor(POINTS[: 4 * steps]))
     assert "".join(called) == expected
-    np.testing.assert_array_equal(np.concatenate(parts), POINTS[: 4 * steps])  # each D step has data of its own
+    np.testing.assert_array_equal(
+        np.concatenate(parts), POINTS[: 4 * steps]
+    )  # each D step has data of its own
 
 
 @pytest.mark.parametrize("penalty", [None, penalties.gradient_penalty])
@@ -168,7 +198,12 @@ def test_simultaneous_updates_are_the_two_half_steps_from_the_same_weights(penal
     gan = training.GAN(*point_networks(), seed=3)
     loss = "wasserstein" if penalty else "non_saturating"
     gan.compile(
-        keras.optimizers.SGD(0.5), keras.optimizers.Adam(0.1), loss, penalty=penalty, order="simultaneous", log_gradients=True
+        keras.optimizers.SGD(0.5),
+        keras.optimizers.Adam(0.1),
+        loss,
+        penalty=penalty,
+        order="simultaneous",
+        log_gradients=True,
     )
     x = ops.convert_to_tensor(POINTS[:16])
     with gan.restored():
@@ -178,7 +213,10 @@ def test_simultaneous_updates_are_the_two_half_steps_from_the_same_weights(penal
         logs_apart |= gan.generator_step(x)
         generator_apart = weights(gan.generator)
     logs = gan.simultaneous_step(x)
-    for network, apart in ((gan.discriminator, discriminator_apart), (gan.generator, generator_apart)):
+    for network, apart in (
+        (gan.discriminator, discriminator_apart),
+        (gan.generator, generator_apart),
+    ):
         for value, expected in zip(weights(network), apart):
             np.testing.assert_allclose(value, expected, atol=1e-6)
     assert logs.keys() == logs_apart.keys()
@@ -205,8 +243,12 @@ def test_mixed_precision_keeps_weights_losses_and_samples_in_float32(order):
 
 def test_the_step_agrees_with_the_formula_by_hand():
     """One plain gradient step on linear networks, computed with NumPy."""
-    generator = keras.Sequential([keras.Input((1,)), layers.Dense(1, use_bias=False)], name="generator")
-    discriminator = keras.Sequential([keras.Input((1,)), layers.Dense(1, use_bias=False)], name="discriminator")
+    generator = keras.Sequential(
+        [keras.Input((1,)), layers.Dense(1, use_bias=False)], name="generator"
+    )
+    discriminator = keras.Sequential(
+        [keras.Input((1,)), layers.Dense(1, use_bias=False)], name="discriminator"
+    )
     generator.set_weights([np.array([[0.5]])])
     discriminator.set_weights([np.array([[0.8]])])
     gan = training.GAN(generator, discriminator, seed=3)
@@ -237,9 +279,13 @@ def test_a_loss_of_your_own_sees_the_real_logits():
 
     if autodiff.BACKEND == "jax":
         pytest.skip("values are abstract while JAX differentiates")
-    gan = compiled(*point_networks(), loss=(losses.non_saturating_discriminator_loss, generator_loss))
+    gan = compiled(
+        *point_networks(), loss=(losses.non_saturating_discriminator_loss, generator_loss)
+    )
     gan.generator_step(ops.convert_to_tensor(POINTS[:4]))
-    np.testing.assert_allclose(seen[0][0], np.asarray(gan.discriminator(POINTS[:4], training=True)), rtol=1e-5)
+    np.testing.assert_allclose(
+        seen[0][0], np.asarray(gan.discriminator(POINTS[:4], training=True)), rtol=1e-5
+    )
 
 
 def test_an_unchanged_batch_norm_network_predicts_the_same_twice():
@@ -249,7 +295,9 @@ def test_an_unchanged_batch_norm_network_predicts_the_same_twice():
     together = gan.generate(z)
     np.testing.assert_array_equal(together, gan.generate(z))
     alone = np.concatenate([gan.generate(z[i : i + 1]) for i in range(6)])
-    np.testing.assert_allclose(together, alone, atol=1e-5)  # in inference no sample depends on its batch
+    np.testing.assert_allclose(
+        together, alone, atol=1e-5
+    )  # in inference no sample depends on its batch
 
 
 # --- the guard ---------------------------------------------------------------------------------------------------------------
@@ -276,7 +324,9 @@ def test_guard_sees_that_the_textbook_order_never_trains_the_discriminator():
 def test_guard_sees_a_discriminator_that_learns_in_the_generators_step():
     generator, discriminator, combined = textbook_pair()
     discriminator.trainable = True
-    with pytest.raises(RuntimeError, match="'discriminator' moves by up to .* in the half-step of 'generator'"):
+    with pytest.raises(
+        RuntimeError, match="'discriminator' moves by up to .* in the half-step of 'generator'"
+    ):
         with training.freeze_guard(learning=generator, frozen=discriminator):
             combined.train_on_batch(np.ones((16, 3), "float32"), np.ones((16, 1)))
 
@@ -310,7 +360,9 @@ def test_fit_refuses_a_frozen_network_before_training(name):
 
 def test_the_guard_of_fit_leaves_no_trace():
     gan = compiled(*image_networks())
-    variables = gan.variables + gan.generator_optimizer.variables + gan.discriminator_optimizer.variables
+    variables = (
+        gan.variables + gan.generator_optimizer.variables + gan.discriminator_optimizer.variables
+    )
     before = [np.array(v) for v in variables]
     gan._guard_half_steps(FROGS[:8])
     assert all(np.array_equal(old, v) for old, v in zip(before, variables))
@@ -343,7 +395,9 @@ def test_steps_per_execution_changes_nothing_but_speed():
 
 def test_history_holds_the_means_of_an_epoch_and_batch_logs_the_step():
     seen = []
-    callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(float(logs["d_real"])))
+    callback = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(float(logs["d_real"]))
+    )
     gan = compiled(*point_networks())
     history = gan.fit(POINTS, batch_size=64, verbose=0, callbacks=[callback])
     assert set(history.history) == {"discriminator_loss", "generator_loss", "d_real", "d_fake"}
@@ -437,7 +491,9 @@ def test_a_wasserstein_gan_moves_towards_the_data():
     history = gan.fit(points, batch_size=64, epochs=10, verbose=0).history
     after = np.linalg.norm(gan.sample(500, seed=0).mean(0) - [3.0, 0.0])
     assert before > 2.0 and after < 0.3 * before
-    assert abs(history["d_real"][-1] - history["d_fake"][-1]) < 1.0  # the estimated distance shrinks as well
+    assert (
+        abs(history["d_real"][-1] - history["d_fake"][-1]) < 1.0
+    )  # the estimated distance shrinks as well
 
 
 # --- unrolled GAN ------------------------------------------------------------------------------------------------------------
@@ -464,14 +520,22 @@ def looked_ahead_loss(theta, psi, real, optimizer, num_steps):
         else:
             momentum += 0.5 * (slope - momentum)
             velocity += 0.001 * (slope**2 - velocity)
-            psi -= 0.1 * np.sqrt(1 - 0.999**step) / (1 - 0.5**step) * momentum / (np.sqrt(velocity) + 1e-7)
+            psi -= (
+                0.1
+                * np.sqrt(1 - 0.999**step)
+                / (1 - 0.5**step)
+                * momentum
+                / (np.sqrt(velocity) + 1e-7)
+            )
     return np.log1p(np.exp(-psi * theta))
 
 
 @pytest.mark.parametrize("num_steps", [1, 3])
 @pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_the_look_ahead_is_differentiated_through_every_step_of_d(name, num_steps):
-    optimizer = keras.optimizers.SGD(0.3) if name == "sgd" else keras.optimizers.Adam(0.1, beta_1=0.5)
+    optimizer = (
+        keras.optimizers.SGD(0.3) if name == "sgd" else keras.optimizers.Adam(0.1, beta_1=0.5)
+    )
     generator, discriminator = line_network(0.7, "generator"), line_network(0.4, "discriminator")
     gan = training.GAN(generator, discriminator, seed=0)
     gan.compile(keras.optimizers.SGD(1.0), optimizer, unrolled_steps=num_steps)
@@ -482,7 +546,9 @@ def test_the_look_ahead_is_differentiated_through_every_step_of_d(name, num_step
         return ops.mean(ops.softplus(-gan.look_ahead(real, fake)(fake, training=True))), None
 
     value, _, (gradient,) = autodiff.value_and_gradients(loss, generator.trainable_variables)
-    expected = [looked_ahead_loss(0.7 + shift, 0.4, 0.5, name, num_steps) for shift in (-1e-5, 0.0, 1e-5)]
+    expected = [
+        looked_ahead_loss(0.7 + shift, 0.4, 0.5, name, num_steps) for shift in (-1e-5, 0.0, 1e-5)
+    ]
     assert float(value) == pytest.approx(expected[1], rel=1e-4)
     assert float(gradient[0][0]) == pytest.approx((expected[2] - expected[0]) / 2e-5, rel=1e-3)
     if (name, num_steps) == ("adam", 1):
@@ -509,7 +575,9 @@ def test_the_look_ahead_takes_the_steps_of_adam_itself():
             variables = gan.discriminator.trainable_variables
             gradients = autodiff.value_and_gradients(loss, variables)[2]
             gan.discriminator_optimizer.apply(gradients, variables)
-        np.testing.assert_allclose(ahead, ops.convert_to_numpy(gan.discriminator(real)), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            ahead, ops.convert_to_numpy(gan.discriminator(real)), rtol=1e-4, atol=1e-5
+        )
 
 
 def test_the_look_ahead_leaves_the_discriminator_and_its_optimizer_as_they_are():
@@ -521,7 +589,10 @@ def test_the_look_ahead_leaves_the_discriminator_and_its_optimizer_as_they_are()
     generator = weights(gan.generator)
     gan.generator_step(ops.convert_to_tensor(FROGS[:8]))
     assert not any(moved(before, gan.discriminator))
-    assert all(np.array_equal(a, ops.convert_to_numpy(b)) for a, b in zip(state, gan.discriminator_optimizer.variables))
+    assert all(
+        np.array_equal(a, ops.convert_to_numpy(b))
+        for a, b in zip(state, gan.discriminator_optimizer.variables)
+    )
     assert any(moved(generator, gan.generator))
 
 
@@ -538,7 +609,12 @@ def test_bad_unrolled_steps_are_refused(steps):
 
 
 @pytest.mark.parametrize(
-    "optimizer", [keras.optimizers.RMSprop(), keras.optimizers.SGD(0.1, 0.9), keras.optimizers.Adam(clipnorm=1.0)]
+    "optimizer",
+    [
+        keras.optimizers.RMSprop(),
+        keras.optimizers.SGD(0.1, 0.9),
+        keras.optimizers.Adam(clipnorm=1.0),
+    ],
 )
 def test_optimizers_that_the_look_ahead_does_not_know_are_refused(optimizer):
     gan = training.GAN(*point_networks())
@@ -562,7 +638,9 @@ def test_gradient_lengths_are_logged_on_request():
 
 
 def sigmoid_discriminator():
-    return keras.Sequential([keras.Input((2,)), layers.Dense(1, activation="sigmoid")], name="critic")
+    return keras.Sequential(
+        [keras.Input((2,)), layers.Dense(1, activation="sigmoid")], name="critic"
+    )
 
 
 @pytest.mark.parametrize(
@@ -580,7 +658,11 @@ def sigmoid_discriminator():
             "ends with a sigmoid",
         ),
         (point_networks()[0], image_networks()[1], "Both must be one shape"),
-        (point_networks()[0], keras.Sequential([keras.Input((2,)), layers.Dense(3)]), "one logit an image"),
+        (
+            point_networks()[0],
+            keras.Sequential([keras.Input((2,)), layers.Dense(3)]),
+            "one logit an image",
+        ),
         (image_networks()[1], point_networks()[1], "It must take latents"),
     ],
 )
@@ -706,7 +788,10 @@ def test_a_loss_that_explodes_stops_the_run_and_keeps_the_weights_of_before(orde
     before = weights(gan.discriminator) + weights(gan.generator)
     gan.guarded = True  # the guard would see it already
     seen = After(0, 10**9, None)
-    with pytest.raises(FloatingPointError, match=r"(?s)must stay finite.*learning rates.*1e\+30 for D.*fit\(\) again"):
+    with pytest.raises(
+        FloatingPointError,
+        match=r"(?s)must stay finite.*learning rates.*1e\+30 for D.*fit\(\) again",
+    ):
         gan.fit(POINTS, batch_size=16, epochs=3, verbose=0, callbacks=[seen])
     assert seen.batches_seen < 10  # of 40 in the first epoch
     for old, new in zip(before, weights(gan.discriminator) + weights(gan.generator)):
@@ -744,7 +829,9 @@ def test_an_interruption_waits_for_the_end_of_the_update_and_leaves_a_usable_mod
     # The callback saw the update in which the signal came and raised at the end of the next one.
     assert int(gan.generator_optimizer.iterations) - first == after.batches_seen + 1 == 3 * 2 + 3
     assert not np.array_equal(gan.sample(4, seed=1), before)
-    assert np.isfinite(gan.fit(FROGS, batch_size=16, epochs=1, verbose=0).history["generator_loss"]).all()
+    assert np.isfinite(
+        gan.fit(FROGS, batch_size=16, epochs=1, verbose=0).history["generator_loss"]
+    ).all()
 
 
 def test_an_interruption_at_any_moment_leaves_a_usable_model():
