@@ -80,7 +80,7 @@ class GAN(keras.Model):
             ValueError: if an argument does not fit.
         """
         optimizers = [generator_optimizer, discriminator_optimizer]
-        _check_compile(optimizers, penalty, kwargs, self.compute_dtype)
+        _check_compile(self, optimizers, penalty, kwargs)
         self.discriminator_steps = _check_int("discriminator_steps", discriminator_steps)
         self.discriminator_loss, self.generator_loss = losses.get(loss)
         # Critics give scores, not probabilities: they are logged as they are.
@@ -303,14 +303,9 @@ class GAN(keras.Model):
         if len(shape) < 3:
             checks.check_array(caller, "points", x, (None, *shape), remedy=remedy)
             return
-        fits = x.size and x.shape[1:] == shape
-        checks.require(fits, f"{caller} received images of shape {x.shape}.", remedy)
-        images.check_range(x, caller)
-        passed = f"{caller} received images from {x.min():.3g} to {x.max():.3g}, none negative."
-        remedy = (
-            "It expects [-1, 1], the range of tanh: rescale what lies in [0, 1] with x * 2 - 1."
-        )
-        checks.require(x.min() < 0.0, passed, remedy)
+        passed = f"{caller} received images of shape {x.shape}, D takes {('n', *shape)}."
+        checks.require(x.size and x.shape[1:] == shape, passed, remedy)
+        images.check_range(x, caller, whole_set=True)
 
     def _prepare(self, x, batch_size):
         """The batches for `fit`, each checked before it is used, and the first one."""
@@ -462,8 +457,11 @@ def freeze_guard(*, learning, frozen):
 def gradient_weights(network):
     """Copies of all weights that gradients can train, frozen or not, as a list of NumPy arrays."""
     # Not `trainable_weights`: it leaves out what a flag has frozen, which the guard looks for.
-    states = ("moving_mean", "moving_variance", "spectral_normalization")
-    weights = [w for w in network.weights if not any(state in w.path for state in states)]
+    spectral = keras.layers.SpectralNormalization
+    own = [layer.kernel for layer in losses._walk(network) if isinstance(layer, spectral)]
+    own = {id(kernel) for kernel in own}  # set by the layer itself at each call in training
+    states = ("moving_mean", "moving_variance", "vector_u")
+    weights = [w for w in network.weights if not w.path.endswith(states) and id(w) not in own]
     return [np.array(ops.convert_to_numpy(weight)) for weight in weights]
 
 
@@ -540,7 +538,7 @@ def _check_split(size, steps, devices, caller="fit()"):
     checks.require(size and size % parts == 0, passed, remedy)
 
 
-def _check_compile(optimizers, penalty, options, dtype):
+def _check_compile(gan, optimizers, penalty, options):
     fits = all(isinstance(optimizer, keras.optimizers.Optimizer) for optimizer in optimizers)
     passed = f"compile() received the optimizers {optimizers!r:.160}."
     remedy = "It takes two, each with averages of its own: write keras.optimizers.Adam(2e-4, 0.5)."
@@ -554,7 +552,8 @@ def _check_compile(optimizers, penalty, options, dtype):
     scaled = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers]
     passed = "compile() received a LossScaleOptimizer or networks in float16, which need one."
     remedy = "Two losses are not scaled together: use the policy mixed_bfloat16."
-    checks.require(not any(scaled) and dtype != "float16", passed, remedy)
+    half = "float16" in (gan.generator.compute_dtype, gan.discriminator.compute_dtype)
+    checks.require(not any(scaled) and not half, passed, remedy)
 
 
 def _check_fit(gan, callbacks, options, is_array):
