@@ -96,8 +96,8 @@ def squared_mmd(x, y, bandwidths, *, unbiased=True):
 
     Raises:
         ValueError: if the inner shapes differ, a bandwidth is not positive, or a cloud has fewer
-            samples than the estimate needs; outside of a compiled step also if no two different
-            samples are near at these bandwidths, because the estimate then says nothing.
+            samples than the estimate needs. Outside of a compiled step the unbiased one is also
+            refused if no two samples are near at these bandwidths: it then says nothing.
 
     Source: Gretton et al. 2012, Journal of Machine Learning Research 13, equations 3 and 5. Taught
     in: `07_generative_matching`.
@@ -107,8 +107,8 @@ def squared_mmd(x, y, bandwidths, *, unbiased=True):
     # The kernel of a sample with itself is 1. Sizes may be unknown until a compiled step runs.
     n, m = (ops.cast(ops.shape(cloud)[0], "float32") for cloud in (x, y))
     within_x, within_y, between = ops.sum(xx) - n, ops.sum(yy) - m, ops.sum(xy)
-    _check_near("squared_mmd()", within_x + within_y + between)
     if unbiased:
+        _check_near("squared_mmd()", within_x + within_y + between)
         within = within_x / (n * (n - 1.0)) + within_y / (m * (m - 1.0))
     else:
         within = ops.mean(xx) + ops.mean(yy)
