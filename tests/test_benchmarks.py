@@ -54,10 +54,6 @@ def test_the_stored_search_and_ladder_are_those_of_the_stored_numbers():
     assert frog_search.render_table(trials) == (FOLDER / "frog_search.md").read_text()
     records = json.loads((FOLDER / "quality_ladder.json").read_text())
     assert quality_ladder.render_table(records) == (FOLDER / "quality_ladder.md").read_text()
-    readme = quality_ladder.README.read_text()
-    assert (
-        quality_ladder.put_into_readme(readme, quality_ladder.render_short_table(records)) == readme
-    )
     assert quality_ladder.collect_facts(records) == json.loads(
         (quality_ladder.SHIPPED / "results.json").read_text()
     )
