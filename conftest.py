@@ -139,6 +139,10 @@ kernel.RunningKernel.await_reply = await_reply
 kernel.RunningKernel.execute_cell_input = execute_cell_input
 
 
+# Files of a minute come first, so that no worker is left alone with one at the end.
+LONG = ("test_checkpoint", "test_benchmarks", "test_scale_out", "test_planted_bugs", "test_training")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Tests run in random order (pytest-randomly); the cells of a notebook stay in theirs."""
@@ -146,3 +150,4 @@ def pytest_collection_modifyitems(items):
     cells = sorted((items[i] for i in places), key=lambda cell: (str(cell.path), cell.cell_num))
     for place, cell in zip(places, cells):
         items[place] = cell
+    items.sort(key=lambda item: item.path.suffix != ".ipynb" and item.path.stem not in LONG)

@@ -146,6 +146,26 @@ def run_train_step(model, step, *args):
     return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
 
 
+def map_dataset(dataset, select, look):
+    """A `tf.data.Dataset` whose batches pass through a function of Python.
+
+    Args:
+        dataset: `tf.data.Dataset`.
+        select: function that takes the images out of a batch.
+        look: function `(number of the batch, images as NumPy array) -> float32 array`.
+
+    Returns:
+        `tf.data.Dataset` of what `look` returns.
+    """
+    import tensorflow
+
+    def run(number, batch):
+        images = tensorflow.numpy_function(look, (number, select(batch)), "float32")
+        return tensorflow.ensure_shape(images, select(batch).shape)
+
+    return dataset.enumerate().map(run)
+
+
 def num_replicas(model):
     """How many times TensorFlow runs a step of `model`, each on its part of the batch; 1 on JAX."""
     return model.distribute_strategy.num_replicas_in_sync if BACKEND == "tensorflow" else 1

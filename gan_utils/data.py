@@ -59,7 +59,7 @@ def read_file(name, expected=None):
     path = find_folder() / name
     passed = f"The bundled file {path.name} is missing in {path.parent.name}/."
     needed = "It must lie in the repository's folder of data."
-    checks.require(path.exists(), passed, needed, RESTORE, FileNotFoundError)
+    checks.require(path.exists(), passed, needed, RESTORE, kind=FileNotFoundError)
     content = path.read_bytes()
     _verify(content, f"The bundled file {path.name}", expected)
     return content

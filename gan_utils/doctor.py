@@ -9,7 +9,6 @@ from scipy import stats
 
 from gan_utils import checks, metrics
 
-vars(metrics).setdefault("squared_distances", vars(metrics).get("_squared_distances"))  # MERGE: out
 LOGS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 GRADIENTS = ("discriminator_gradient", "generator_gradient")
 MIN_LOGS, MIN_RECORDS, MIN_SAMPLES = 20, 4, 10

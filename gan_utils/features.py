@@ -9,17 +9,11 @@ import numpy as np
 from gan_utils import checks, data, images, metrics, networks
 
 # Shape of an image, widths of the stages, SHA-256 of the file of weights.
+DIGITS_SHA256 = "a9bb70f8e3051030954ca25f8505b43dbe7a8cde439ab2080d8f450e92505b79"
+CIFAR10_SHA256 = "cbe301320c18498fe810554390174a142a3fca7b4433f89c511cf667a3b5ee21"
 CLASSIFIERS = {
-    "digits": (
-        (28, 28, 1),
-        (16, 32, 64),
-        "a9bb70f8e3051030954ca25f8505b43dbe7a8cde439ab2080d8f450e92505b79",
-    ),
-    "cifar10": (
-        (32, 32, 3),
-        (48, 96, 192),
-        "cbe301320c18498fe810554390174a142a3fca7b4433f89c511cf667a3b5ee21",
-    ),
+    "digits": ((28, 28, 1), (16, 32, 64), DIGITS_SHA256),
+    "cifar10": ((32, 32, 3), (48, 96, 192), CIFAR10_SHA256),
 }
 DATASETS = {"digits": (data.load_mnist, "digits"), "frogs": (data.load_frogs, "cifar10")}
 NUM_REFERENCES = 5000
@@ -122,8 +116,7 @@ def evaluate(fake_images, dataset):
     scores = {"kernel_distance": kernel, "kernel_low": low, "kernel_high": high}
     scores["frechet_distance"] = metrics.frechet_distance(real_features, fake_features)
     scores |= {"precision": precision, "recall": recall, "nearest_train": copies.share}
-    names = {"nearest_expected": copies.expected, "nearest_low": copies.low}
-    scores |= {**names, "nearest_high": copies.high}
+    scores |= {f"nearest_{key}": getattr(copies, key) for key in ("expected", "low", "high")}
     if dataset == "digits":
         scores["covered_classes"] = float(metrics.covered_classes(_softmax(fake_logits))[0])
     return scores

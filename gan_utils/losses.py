@@ -230,6 +230,7 @@ def _walk(network):
     """A network and the layers inside it at any depth: of models, of wrappers, in attributes."""
     found = [network]
     for layer in found:  # the list grows meanwhile
-        parts = keras.tree.flatten(getattr(layer, "__dict__", {}))
+        held = vars(layer).values()  # keys of a mapping may be layers, which cannot be sorted
+        parts = keras.tree.flatten([[*x.values()] if isinstance(x, dict) else x for x in held])
         found += [part for part in parts if isinstance(part, layers.Layer) and part not in found]
     return found

@@ -1,6 +1,7 @@
 """Numbers that judge samples without a person looking at them, and distances between two clouds."""
 
-import typing
+import collections
+import numbers
 
 import numpy as np
 from keras import ops
@@ -8,6 +9,8 @@ from scipy import stats
 from scipy.spatial import cKDTree
 
 from gan_utils import checks, images
+
+BANDWIDTH = "Take one from metrics.median_bandwidth(x, y)."
 
 
 def covered_modes(points, centers, *, radius):
@@ -31,11 +34,11 @@ def covered_modes(points, centers, *, radius):
     Differs from the paper: Metz et al. 2016, arXiv:1611.02163, count a mode from its first good
     sample on; one stray point in thousands should not count. Taught in: `05_training_failures`.
     """
-    centers = checks.check_array("covered_modes()", "centers", centers, (None, None))
-    shape = (None, centers.shape[1])
-    distances, nearest = cKDTree(centers).query(
-        checks.check_array("covered_modes()", "points", points, shape)
-    )
+    caller = "covered_modes()"
+    _check_number(caller, "radius", radius, 0.0, numbers.Real)
+    centers = checks.check_array(caller, "centers", centers, (None, None))
+    points = checks.check_array(caller, "points", points, (None, centers.shape[1]))
+    distances, nearest = cKDTree(centers).query(points)
     return _count_covered(nearest, distances <= radius, len(centers))
 
 
@@ -60,10 +63,8 @@ def covered_classes(probabilities, *, confidence=0.6):
     Source: the count of Metz et al. 2016, arXiv:1611.02163, section 3.3, with a threshold as in
     `covered_modes`. Taught in: `05_training_failures`.
     """
-    caller, remedy = (
-        "covered_classes()",
-        "Use the probabilities of features.classify(images, name).",
-    )
+    caller, remedy = "covered_classes()", "Use what features.classify(images, name) returns."
+    _check_number(caller, "confidence", confidence, 0.0, numbers.Real)
     rows = checks.check_array(caller, "probabilities", probabilities, (None, None), remedy=remedy)
     fits = rows.min() >= 0.0 and np.allclose(rows.sum(axis=1), 1.0, atol=1e-3)
     passed = f"{caller} received rows that do not add up to 1, or a value below 0."
@@ -72,7 +73,7 @@ def covered_classes(probabilities, *, confidence=0.6):
 
 
 def _count_covered(modes, good, num_modes):
-    """Modes with at least a fifth of their fair share of good samples; the share of good ones."""
+    """Modes with a fifth of their fair share of good samples, and the share of good ones."""
     counts = np.bincount(modes[good], minlength=num_modes)
     return int((counts >= 0.2 * len(good) / num_modes).sum()), float(good.mean())
 
@@ -125,7 +126,7 @@ def median_bandwidth(x, y):
         A float, in the unit of the samples. For x = (0, 1) and y = (3) it is 2.
 
     Raises:
-        ValueError: if the inner shapes differ, a cloud is empty, or at least half of all pairs are
+        ValueError: if the inner shapes differ, a cloud is empty, or more than half of all pairs are
             pairs of equal samples.
 
     Source: Gretton et al. 2012, section 8. Taught in: `07_generative_matching`.
@@ -133,7 +134,7 @@ def median_bandwidth(x, y):
     x, y = (ops.convert_to_numpy(cloud) for cloud in _check_clouds("median_bandwidth()", x, y, 1))
     both = np.concatenate([x, y])
     distances = np.sqrt(squared_distances(both, both))[np.triu_indices(len(both), k=1)]
-    passed = "median_bandwidth() received clouds in which half of all pairs are equal."
+    passed = "median_bandwidth() received clouds in which most pairs are equal."
     remedy = "Give a bandwidth of your own, or look why the samples are copies."
     median = float(np.median(distances)) if distances.size else 0.0
     checks.require(median > 1e-6, passed, "It expects samples that differ.", remedy)
@@ -163,6 +164,7 @@ def permutation_test(x, y, bandwidths, *, num_permutations=200, seed=None):
     Source: Gretton et al. 2012, section 5; the count that includes the real deal: Phipson and Smyth
     2010, arXiv:1603.05766. Taught in: `07_generative_matching`.
     """
+    _check_number("permutation_test()", "num_permutations", num_permutations, 1)
     x, y = _check_clouds("permutation_test()", x, y, 2)
     both, n = ops.concatenate([x, y]), x.shape[0]
     kernel = np.array(ops.convert_to_numpy(_kernel(both, both, bandwidths)), "float64")
@@ -186,28 +188,24 @@ def _kernel(x, y, bandwidths):
     # |x - y|^2 = |x|^2 + |y|^2 - 2 x.y: one matrix product instead of n m differences in memory.
     squares = ops.sum(ops.square(x), axis=1)[:, None] + ops.sum(ops.square(y), axis=1)[None, :]
     squared = ops.maximum(squares - 2.0 * ops.matmul(x, ops.transpose(y)), 0.0)
-    widths = np.ravel(
-        checks.check_array("squared_mmd()", "bandwidths", np.ravel(bandwidths), (None,))
-    )
+    widths = checks.check_array("squared_mmd()", "bandwidths", np.ravel(bandwidths), (None,))
     passed = f"squared_mmd() received bandwidths={bandwidths}."
-    remedy = "Take one from metrics.median_bandwidth(x, y)."
-    checks.require(widths.min() > 0.0, passed, "They must be above 0.", remedy)
+    checks.require(widths.min() > 0.0, passed, "They must be above 0.", BANDWIDTH)
     return sum(ops.exp(-squared / (2.0 * float(s) ** 2)) for s in widths) / len(widths)
 
 
 def _check_clouds(caller, x, y, smallest):
-    """Both clouds as float32 tensors `(n, d)`. The values of tensors are not looked at."""
-    clouds, remedy = [], "Look for NaN, reshape one of them, or draw more."
+    """Both clouds as float32 tensors `(n, d)`; the values of tensors are not looked at."""
+    clouds = []
     for name, cloud in (("x", x), ("y", y)):
         if not checks.is_tensor(cloud):
-            options = {"smallest": smallest, "remedy": remedy}
-            cloud = checks.check_array(caller, name, cloud, (None, ...), **options)
+            cloud = checks.check_array(caller, name, cloud, (None, ...), smallest=smallest)
         clouds.append(ops.convert_to_tensor(cloud, "float32"))
     shapes = [tuple(cloud.shape) for cloud in clouds]
     fits = shapes[0][1:] == shapes[1][1:] and all(s[0] is None or s[0] >= smallest for s in shapes)
     passed = f"{caller} received clouds of shape {shapes[0]} and {shapes[1]}."
     expected = f"It expects one inner shape and at least {smallest} samples of each."
-    checks.require(fits, passed, expected, remedy)
+    checks.require(fits, passed, expected, "Reshape one of them, or draw more.")
     return [ops.reshape(cloud, (-1, int(np.prod(cloud.shape[1:])))) for cloud in clouds]
 
 
@@ -218,8 +216,8 @@ def _check_near(caller, nearness):
     except Exception:  # each backend has its own error for a value that is not known yet
         return
     passed = f"{caller} received bandwidths at which no two different samples are near."
-    remedy = "Take one from metrics.median_bandwidth(x, y)."
-    checks.require(nearness > 1e-6, passed, "The distance then holds no information.", remedy)
+    expected = "It expects bandwidths like the distances: this estimate holds no information."
+    checks.require(nearness > 1e-6, passed, expected, BANDWIDTH)
 
 
 def frechet_distance(real_features, fake_features):
@@ -253,7 +251,7 @@ def frechet_distance(real_features, fake_features):
 
 
 def kernel_distance(real_features, fake_features, *, num_subsets=10, seed=0):
-    """Kernel distance: unbiased squared MMD with the kernel `(x . y / d + 1)^3`.
+    """Kernel distance: unbiased squared mean discrepancy with the kernel `(x . y / d + 1)^3`.
 
     With Inception features it is the KID. The interval is Student's, 95 %, from the spread of the
     same estimate over `num_subsets` parts of the samples that share no sample.
@@ -275,10 +273,8 @@ def kernel_distance(real_features, fake_features, *, num_subsets=10, seed=0):
     make the estimate, and the subsets, which are disjoint here so that the interval is valid, only
     the interval. Taught in: `08_measuring_gans`.
     """
+    _check_number("kernel_distance()", "num_subsets", num_subsets, 2)
     remedy = f"Measure more samples, or use fewer parts: num_subsets is {num_subsets}, at least 2."
-    passed = f"kernel_distance() received num_subsets={num_subsets!r}."
-    fits = isinstance(num_subsets, (int, np.integer)) and num_subsets >= 2
-    checks.require(fits, passed, "It must be an int of at least 2.", "Write num_subsets=10.")
     features = real_features, fake_features
     real, fake = _check_features("kernel_distance()", *features, 2 * num_subsets, remedy)
     random = np.random.default_rng(seed)
@@ -311,30 +307,26 @@ def precision_recall(real_features, fake_features, *, num_neighbors=3):
     Source: Kynkäänniemi et al. 2019, arXiv:1904.06991, equations 1 and 2. Taught in:
     `08_measuring_gans`.
     """
+    _check_number("precision_recall()", "num_neighbors", num_neighbors, 1)
     features = real_features, fake_features
     real, fake = _check_features("precision_recall()", *features, num_neighbors + 1)
     return _share_inside(fake, real, num_neighbors), _share_inside(real, fake, num_neighbors)
 
 
-class Memorization(typing.NamedTuple):
-    """What `memorization_test` returns; all values are in [0, 1]."""
-
-    share: float  # of fakes whose nearest real image is a training image
-    expected: float  # the same of new images
-    low: float  # 95 % of the relabellings lie between low and high
-    high: float
-    p_value: float  # share of relabellings with at least the measured share
+# What `memorization_test` returns: share of fakes whose nearest real image is a training image, the
+# same of new images, the interval of 95 % of the relabellings, share of those with as much.
+Memorization = collections.namedtuple("Memorization", "share expected low high p_value")
 
 
 def memorization_test(fakes, train, held_out, *, mirror=False, num_relabellings=1000, seed=0):
     """Test for copies: do fakes lie nearer to the training images than new images would?
 
     The nearest real image of each fake is looked up among training and held-out images together.
-    New images know no difference between both, so the labels may be dealt out anew: the share that
-    a random half of the same sizes would get is the comparison. That holds also where many fakes
-    share one nearest image. With 1,000 fakes and 60,000 training images, copies are found when
-    about one fake in five is one; of one in twenty nothing is seen. It compares pixels of pairs,
-    and is not the test of Meehan et al. 2020 (arXiv:2004.05675).
+    New images know no difference between both, so the share is compared with those after the
+    labels "training" and "held-out" were dealt out anew at random over all real images, which is
+    right also where many fakes share one nearest image. It finds many copies only: of 1,000 digits
+    against 42,000 training and 7,000 held-out ones, 20 % copies gave a p-value below 0.05 in 5 of 8
+    trials, 10 % in 1, 5 % in none. It is not the test of Meehan et al. 2020 (arXiv:2004.05675).
 
     For a fake that is itself a held-out image, as when real images are measured, the nearest other
     image counts.
@@ -358,6 +350,10 @@ def memorization_test(fakes, train, held_out, *, mirror=False, num_relabellings=
     """
     sets = {"fakes": fakes, "train": train, "held_out": held_out}
     fakes, train, held_out = _check_samples("memorization_test()", sets)
+    _check_number("memorization_test()", "num_relabellings", num_relabellings, 1)
+    passed = f"memorization_test() received mirror={mirror} and samples of shape {fakes.shape}."
+    expected = "It expects images (n, height, width, channels) to mirror."
+    checks.require(not mirror or fakes.ndim == 4, passed, expected, "Leave mirror out.")
     pool, n = np.concatenate([train, held_out]), len(train)
     nearest, distances = _nearest_of(fakes, pool, mirror)
     itself = (distances == 0) & (nearest >= n)
@@ -419,11 +415,9 @@ def _check_samples(caller, sets):
     """Float32 arrays of one inner shape; of images (four axes) the range is checked too."""
     shape, arrays = (None, ...), []
     for name, value in sets.items():
-        array = checks.check_array(
-            caller, name, value, shape, remedy="Reshape it, or look for NaN."
-        )
+        array = checks.check_array(caller, name, value, shape)
         if array.ndim == 4:
-            images.check_range(array, f"{caller}, as {name},")
+            images.check_range(array, f"{caller}, as {name},", whole_set=True)
         shape = (None, *array.shape[1:])
         arrays.append(array.astype("float32", copy=False))
     return arrays
@@ -445,7 +439,7 @@ def _polynomial_mmd(x, y):
 
 
 def _share_inside(points, region, k):
-    """Share of points in the union of balls around `region` that reach to the k-th nearest other."""
+    """Share of points in the balls around `region` that reach to its k-th nearest other sample."""
     # The nearest sample of the region to itself is itself: index k counts k others.
     parts = [squared_distances(part, region) for part in _parts(region)]
     radii = np.concatenate([np.partition(part, k, axis=1)[:, k] for part in parts])
@@ -467,7 +461,14 @@ def _parts(array, columns=5000):
     return [array[i : i + rows] for i in range(0, len(array), rows)]
 
 
-def _check_features(caller, real, fake, smallest, remedy="Use one network, or draw more."):
+def _check_number(caller, name, value, least, kind=numbers.Integral):
+    fits = isinstance(value, kind) and not isinstance(value, bool) and value >= least
+    expected = f"It must be {'an int' if kind is numbers.Integral else 'a number'} from {least} up."
+    passed, remedy = f"{caller} received {name}={value!r:.80}.", "Leave out what has a default."
+    checks.require(fits, passed, expected, remedy)
+
+
+def _check_features(caller, real, fake, smallest, remedy="Make both with one network."):
     shape, options = (None, None), {"smallest": smallest, "remedy": remedy}
     real = checks.check_array(caller, "real_features", real, shape, **options)
     fake = checks.check_array(caller, "fake_features", fake, (None, real.shape[1]), **options)

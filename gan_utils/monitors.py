@@ -42,8 +42,8 @@ class Watch(keras.callbacks.Callback):
             raise FloatingPointError(
                 f"{' and '.join(broken)} became NaN or infinite by update {batch + 1} of epoch "
                 f"{self.epoch}. Losses must stay finite. The images are: each batch was checked. "
-                f"Likely causes are rates that are too high (here {rates} for G and D), a Wasserstein "
-                "loss without penalty, and a logarithm or root at zero in a function of your own. "
+                f"Likely causes are rates that are too high (here {rates} for G and D), a "
+                "Wasserstein loss without penalty, a logarithm or root at zero in your own code. "
                 "The networks are back where an epoch began: compile with lower rates, fit again."
             )
 
@@ -57,7 +57,7 @@ class Recorder(keras.callbacks.Callback):
     """Keeps the logs of every update, and samples at fixed latents every few updates.
 
     Args:
-        latents: `(n, latent_dim)`, the same through the whole run, so that pictures can be compared.
+        latents: `(n, latent_dim)`, the same through the whole run, to compare pictures.
         every: updates between two records of samples.
         live: show a figure in the notebook that is redrawn at each record, with the time left.
         folder: where to save each record of images as `step_000250.png`; None saves nothing.
@@ -233,8 +233,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.model.history.epoch, self.model.history.history = self.epochs, self.history
-        for path in self.folder.glob("epoch_*.npz"):
-            path.unlink()
+        for path in [*self.folder.glob("epoch_*.npz"), self.folder / "unfinished"]:
+            path.unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
 
@@ -252,30 +252,20 @@ class Checkpoint(keras.callbacks.Callback):
         self._write(f"epoch_{epoch:06d}_{_checksum(buffer.getvalue())}.npz", buffer.getvalue())
 
     def _write(self, name, content):
-        passed, expected = (
-            f"Another run saves in {self.folder}.",
-            "Each run needs a folder of its own.",
-        )
-        checks.require(self._names() == self.left, passed, expected, "Choose another for this one.")
-        temporary = self.folder / "unfinished"
+        passed = f"Another run saves in {self.folder}: choose another folder for this one."
+        checks.require(self._names() == self.left, passed)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as file:
+            with open(self.folder / "unfinished", "wb") as file:
                 file.write(content)
-                file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, self.folder / name)
-            for path in sorted(self.folder.glob("epoch_*.npz"))[:-2]:
-                path.unlink()
+            os.replace(self.folder / "unfinished", self.folder / name)
         except OSError as error:
-            raise OSError(
-                f"A checkpoint could not be written to {self.folder} ({error}). The folder must "
-                "allow writing, and the disk needs room for three checkpoints. Make room and call "
-                "fit() again, which goes on with the last good one, or choose another folder."
-            ) from error
-        finally:
-            if temporary.is_file():
-                temporary.unlink()
+            passed = f"A checkpoint could not be written to {self.folder} ({error})."
+            remedy = "Make room for three, or choose another folder; the last good one stays."
+            raise OSError(f"{passed} {remedy}") from error
+        for path in sorted(self.folder.glob("epoch_*.npz"))[:-2]:
+            path.unlink()
         self.left = self._names()
 
     def _names(self):
@@ -285,33 +275,27 @@ class Checkpoint(keras.callbacks.Callback):
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = dict(file)
         state = json.loads(str(arrays.pop("state")))
-        names = {name for name, _ in self.marks.items() ^ state["marks"].items()}
-        names |= {"epochs"} if state["epoch"] > epochs else set()
-        passed = (
-            f"{self.folder} holds a run that differs from this one in: {', '.join(sorted(names))}."
-        )
-        expected = "A run goes on only with the networks, settings and data it began with."
-        checks.require(not names, passed, expected, "Choose another folder, or delete this one.")
+        names = sorted({name for name, _ in self.marks.items() ^ state["marks"].items()})
+        names += ["epochs"] * (state["epoch"] > epochs)
+        passed = f"{self.folder} holds a run that differs from this one in: {', '.join(names)}."
+        checks.require(not names, passed, "Choose another folder, or delete this one.")
         for i, (variable, _) in enumerate(self.model.copy_variables()):
             variable.assign(arrays[f"variable/{i}"])
         for i, recorder in enumerate(self.recorders):
             begin = f"recorder_{i}/"
-            recorder.restore(
-                {k.removeprefix(begin): v for k, v in arrays.items() if k.startswith(begin)}
-            )
+            own = {k.removeprefix(begin): v for k, v in arrays.items() if k.startswith(begin)}
+            recorder.restore(own)
         self.epochs, self.history, self.left = state["epochs"], state["history"], self._names()
-        print(
-            f"Resumed after epoch {state['epoch']} of {epochs}, saved in {self.folder}. "
-            f"Delete this folder to start anew.{self.marks.get('note', '')}"
-        )
+        print(f"Resumed after epoch {state['epoch']} of {epochs}, saved in {self.folder}.", end=" ")
+        print(f"Delete this folder to start anew.{self.marks.get('note', '')}")
         return state["epoch"]
 
 
 def _fingerprint(gan, recorders):
     """What must be the same in the run that goes on: a mapping from words to text."""
     marks = {"backend": autodiff.BACKEND, "seed": gan.seed, "updates of D": gan.discriminator_steps}
-    functions = "discriminator_loss", "generator_loss", "penalty"
-    marks |= {name: _tell(getattr(gan, name)) for name in functions}
+    for name in ("discriminator_loss", "generator_loss", "penalty"):
+        marks[name] = _tell(getattr(gan, name))
     if hasattr(gan.batches, "images"):
         marks |= {"data": _checksum(gan.batches.images), "batch_size": gan.batches.size}
     else:
@@ -320,18 +304,18 @@ def _fingerprint(gan, recorders):
         network, optimizer = getattr(gan, owner), getattr(gan, f"{owner}_optimizer")
         settings = {**optimizer.get_config(), "name": type(optimizer).__name__}
         marks[f"{owner}_optimizer"] = json.dumps(settings, default=repr)
-        try:
-            description = network.to_json()
+        try:  # names like `dense_3` count the layers built in this session
+            marks[owner] = _checksum(re.sub(r'_\d+"', '"', network.to_json()).encode())
         except NotImplementedError:  # a layer of your own may have no configuration
-            description = str([(weight.shape, weight.dtype) for weight in network.weights])
-        # Names like `dense_3` count the layers built in this session.
-        marks[owner] = _checksum(re.sub(r'_\d+"', '"', description).encode())
-    recorded = [f"{_checksum(recorder.latents)} {recorder.every}" for recorder in recorders]
-    return {**marks, "recorders": str(recorded)}
+            marks[owner] = str([(weight.shape, weight.dtype) for weight in network.weights])
+    marks["recorders"] = [
+        f"{_checksum(recorder.latents)} {recorder.every}" for recorder in recorders
+    ]
+    return {name: str(mark) for name, mark in marks.items()}
 
 
 def _tell(function):
-    """A function as text that is the same in each process: its code and the values that it holds."""
+    """A function as text that is the same in each process: its code and the values it holds."""
     if isinstance(function, functools.partial):
         return f"{_tell(function.func)} {function.args} {function.keywords}"
     if not hasattr(function, "__code__"):

@@ -80,7 +80,7 @@ class GAN(keras.Model):
             ValueError: if an argument does not fit.
         """
         optimizers = [generator_optimizer, discriminator_optimizer]
-        _check_compile(optimizers, penalty, kwargs, self.compute_dtype)
+        _check_compile(self, optimizers, penalty, kwargs)
         self.discriminator_steps = _check_int("discriminator_steps", discriminator_steps)
         self.discriminator_loss, self.generator_loss = losses.get(loss)
         # Critics give scores, not probabilities: they are logged as they are.
@@ -138,20 +138,19 @@ class GAN(keras.Model):
         """
         is_list = isinstance(callbacks, keras.callbacks.CallbackList)
         callbacks = keras.tree.flatten((callbacks.callbacks if is_list else callbacks) or [])
-        _check_fit(self, y, callbacks, kwargs)
-        self.problem = None
-        self.batches, first_batch = self._prepare(x, batch_size, kwargs)
+        options = {"y": y, "batch_size": batch_size, **kwargs}
+        _check_fit(self, callbacks, options, isinstance(x, np.ndarray))
+        self.problem, watch = None, monitors.Watch()
+        self.batches, first_batch = self._prepare(x, batch_size)
         _check_split(len(first_batch), self.discriminator_steps, autodiff.num_devices(self))
         self._check_learning(first_batch[:8])
         for callback in callbacks:
             if isinstance(callback, monitors.Checkpoint):
                 first_epoch = callback.resume(self, epochs, kwargs.get("initial_epoch", 0))
                 kwargs["initial_epoch"] = first_epoch
-        callbacks = [watch := monitors.Watch(), *callbacks]
-        if isinstance(self.batches, ShuffledBatches):
-            start = self.batches.start
+        if start := getattr(self.batches, "start", None):
             callbacks.append(keras.callbacks.LambdaCallback(on_epoch_begin=lambda e, _: start(e)))
-        options = {"callbacks": callbacks, "verbose": verbose, "shuffle": False, **kwargs}
+        options = {"callbacks": [watch, *callbacks], "verbose": verbose, "shuffle": False, **kwargs}
         try:
             return super().fit(self.batches, epochs=epochs, **options)
         except BaseException as error:
@@ -304,56 +303,34 @@ class GAN(keras.Model):
         if len(shape) < 3:
             checks.check_array(caller, "points", x, (None, *shape), remedy=remedy)
             return
-        fits = x.size and x.shape[1:] == shape
-        checks.require(fits, f"{caller} received images of shape {x.shape}.", remedy)
-        images.check_range(x, caller)
-        passed = f"{caller} received images from {x.min():.3g} to {x.max():.3g}, none negative."
-        remedy = (
-            "It expects [-1, 1], the range of tanh: rescale what lies in [0, 1] with x * 2 - 1."
-        )
-        checks.require(x.min() < 0.0, passed, remedy)
+        passed = f"{caller} received images of shape {x.shape}, D takes {('n', *shape)}."
+        checks.require(x.size and x.shape[1:] == shape, passed, remedy)
+        images.check_range(x, caller, whole_set=True)
 
-    def _prepare(self, x, batch_size, options):
-        """The batches for `fit` and the first one."""
-        if not isinstance(x, np.ndarray):
-            passed = f"fit() received batch_size={batch_size} and data of type {type(x).__name__}."
-            remedy = "A batch size goes with a NumPy array only: leave it out, or make an array."
-            checks.require(batch_size is None, passed, remedy)
-            return self._watch_batches(x)
-        self.check_images(x)
-        size = _check_int("batch_size", 32 if batch_size is None else batch_size)
-        batches = ShuffledBatches(x, size, self.discriminator_steps, seed=self.seed)
-        batches.replicas = autodiff.num_replicas(self)
-        steps = options.pop("steps_per_epoch", None)
-        passed = f"fit() received steps_per_epoch={steps} and an array of {len(batches)} batches."
-        remedy = "An epoch is one pass through an array: leave it out."
-        checks.require(steps in (None, len(batches)), passed, remedy)
-        return batches, batches[0]
+    def _prepare(self, x, batch_size):
+        """The batches for `fit`, each checked before it is used, and the first one."""
+        if isinstance(x, np.ndarray):
+            self.check_images(x)
+            size = _check_int("batch_size", 32 if batch_size is None else batch_size)
+            batches = ShuffledBatches(x, size, self.discriminator_steps, seed=self.seed)
+            batches.replicas = autodiff.num_replicas(self)
+            return batches, batches[0]
+        if isinstance(x, keras.utils.PyDataset):
 
-    def _watch_batches(self, source):
-        """A data set whose batches are checked as they come, and the first batch."""
-        if isinstance(source, keras.utils.PyDataset):
-
-            class Watched(type(source)):
+            class Watched(type(x)):
                 def __getitem__(dataset, index):
                     return self._look(index, _first(super().__getitem__(index)))
 
-            batches = copy.copy(source)
+            batches = copy.copy(x)
             batches.__class__ = Watched
             return batches, batches[0]
-        passed = f"fit() received data of type {type(source).__name__}, not a NumPy array, "
-        passed += "tf.data.Dataset or keras.utils.PyDataset."
-        remedy = "Convert a list or tensor with numpy.asarray(); wrap a generator in a PyDataset."
-        checks.require(hasattr(source, "element_spec"), passed, remedy)
-        import tensorflow as tf
-
-        def look(number, batch):
-            images = tf.numpy_function(self._look, (number, _first(batch)), "float32")
-            return tf.ensure_shape(images, _first(batch).shape)
-
-        first = _first(next(iter(source), ()))
-        first = self._look(0, np.asarray(first)) if len(first) else ()
-        return source.enumerate().map(look), first
+        passed = (
+            f"fit() received data of type {type(x).__name__}, not a NumPy array, tf.data.Dataset "
+        )
+        remedy = "or keras.utils.PyDataset. Convert lists and tensors with numpy.asarray()."
+        checks.require(hasattr(x, "element_spec"), passed + remedy)
+        first = [self._look(0, np.asarray(_first(batch))) for batch in x.take(1)]
+        return autodiff.map_dataset(x, _first, self._look), first[0] if first else ()
 
     def _look(self, number, batch):
         """A batch as float32, once it is known to fit."""
@@ -379,35 +356,14 @@ class GAN(keras.Model):
         checks.require(self.flags == self._read_flags(), message)
         if self.checked or autodiff.num_replicas(self) > 1:
             return
-        pair = [
-            lambda: self.judge(real, fakes),
-            lambda: (self.judge_generator(real, self.draw(8)), 0),
-        ]
         with self.restored():
-            fakes, outputs = self.draw(len(real)), []
+            fakes = self.draw(len(real))
             # A last layer that starts at zero would hide G from every gradient.
             _disturb(self.discriminator, 0.05)
-            for network, loss in zip((self.discriminator, self.generator), pair):
-                gradients = autodiff.value_and_gradients(loss, network.trainable_variables)[2]
-                message = (
-                    f"No gradient reaches the network {network.name!r}, which would stand still: "
-                )
-                message += (
-                    "set `trainable = True` before compile(), or look for what cuts its path."
-                )
-                learns = any(np.any(ops.convert_to_numpy(gradient)) for gradient in gradients)
-                checks.require(learns, message)
-            for _ in range(3):
-                _disturb(self.discriminator, 10.0)
-                outputs.append(ops.convert_to_numpy(_outputs(self.discriminator, real)))
-        low = 0.0 if self.log_scores else -1.0
-        message = (
-            "The discriminator ends with a sigmoid or the like, whatever its weights are. The "
-        )
-        message += (
-            "losses take logits, which have no bounds: end it with Dense(1) and no activation."
-        )
-        checks.require(np.min(outputs) < low or np.max(outputs) > 1.0, message)
+            _check_gradient(self.discriminator, lambda: self.judge(real, fakes))
+            judge_fakes = self.judge_generator
+            _check_gradient(self.generator, lambda: (judge_fakes(real, self.draw(len(real))), None))
+            _check_bounds(self.discriminator, real, 0.0 if self.log_scores else -1.0)
         self.checked = True
 
     def _read_flags(self):
@@ -435,9 +391,9 @@ class ShuffledBatches(keras.utils.PyDataset):
         super().__init__()
         self.images = images.astype("float32", copy=False)
         self.steps, self.size = discriminator_steps, batch_size * discriminator_steps
-        passed = f"fit() received {batch_size=} for {len(images)} images, {discriminator_steps=}."
-        remedy = f"The data must fill a batch: use at most {len(images) // discriminator_steps}."
-        checks.require(self.size <= len(images), passed, remedy)
+        message = f"fit() received {batch_size=} for {len(images)} images, {discriminator_steps=}: "
+        message += f"the data must fill a batch, use at most {len(images) // discriminator_steps}."
+        checks.require(self.size <= len(images), message)
         self.seed, self.replicas = seed, 1
         self.start(0)
 
@@ -481,39 +437,40 @@ def freeze_guard(*, learning, frozen):
     before = [gradient_weights(network) for network in networks]
     yield
     pairs = [zip(old, gradient_weights(network)) for old, network in zip(before, networks)]
-    moved, fault = (
-        [max((np.abs(a - b).max() for a, b in pair), default=0.0) for pair in pairs],
-        None,
+    moved = [max((np.abs(a - b).max() for a, b in pair), default=0.0) for pair in pairs]
+    passed = "A weight became NaN in this half-step."
+    remedy = "Lower the rate, or look for broken images."
+    checks.require(not np.isnan(moved).any(), passed, remedy, kind=RuntimeError)
+    passed = (
+        f"The network {learning.name!r} stands still in the half-step in which it should learn."
     )
-    if np.isnan(moved).any():
-        fault = "A weight became NaN in this half-step. Lower the rate, or look for broken images."
-    elif moved[0] == 0.0:
-        fault = f"The network {learning.name!r} stands still in the half-step in which it should "
-        fault += "learn. Keras 3 reads `trainable` when a step is first traced, not at compile(). "
-        fault += f"Set `{learning.name}.trainable = True` before its half-step."
-    elif moved[1] > 0.0:
-        fault = f"The network {frozen.name!r} moves by up to {moved[1]:.3g} in the half-step of "
-        fault += f"{learning.name!r}, where it must stay as it is. Set `{frozen.name}.trainable = "
-        fault += "False` for it, or give the optimizer a list of variables."
-    if fault:
-        raise RuntimeError(fault)
+    remedy = "Keras 3 reads `trainable` when a step is first traced, not at compile(). Set "
+    remedy += f"`{learning.name}.trainable = True` before its half-step."
+    checks.require(moved[0] > 0.0, passed, remedy, kind=RuntimeError)
+    passed = (
+        f"The network {frozen.name!r} moves by up to {moved[1]:.3g}, where it must stay as it is."
+    )
+    remedy = f"Set `{frozen.name}.trainable = False`, or give the optimizer a list of variables."
+    checks.require(moved[1] == 0.0, passed, remedy, kind=RuntimeError)
 
 
 def gradient_weights(network):
     """Copies of all weights that gradients can train, frozen or not, as a list of NumPy arrays."""
     # Not `trainable_weights`: it leaves out what a flag has frozen, which the guard looks for.
-    states = ("moving_mean", "moving_variance", "spectral_normalization")
-    weights = [w for w in network.weights if not any(state in w.path for state in states)]
+    spectral = keras.layers.SpectralNormalization
+    own = [layer.kernel for layer in losses._walk(network) if isinstance(layer, spectral)]
+    own = {id(kernel) for kernel in own}  # set by the layer itself at each call in training
+    states = ("moving_mean", "moving_variance", "vector_u")
+    weights = [w for w in network.weights if not w.path.endswith(states) and id(w) not in own]
     return [np.array(ops.convert_to_numpy(weight)) for weight in weights]
 
 
 def _first(batch):
     """The images of a batch `images` or `(images, labels)`."""
-    if isinstance(batch, dict):
-        raise ValueError(
-            f"fit() received batches that are mappings with the keys {', '.join(map(repr, batch))}, "
-            f"not images. Use .map(lambda batch: batch[{next(iter(batch))!r}]) on the data set."
-        )
+    keys = ", ".join(map(repr, batch)) if isinstance(batch, dict) else ""
+    passed = f"fit() received batches that are mappings with the keys {keys}, not images."
+    remedy = f"Use .map(lambda batch: batch[{keys.split(', ')[0]}]) on the data set."
+    checks.require(not keys, passed, remedy)
     return batch[0] if isinstance(batch, (tuple, list)) else batch
 
 
@@ -524,8 +481,10 @@ def _outputs(network, inputs):
 
 def _check_int(name, value, smallest=1):
     fits = isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= smallest
-    message = f"GAN received {name}={value!r:.80}. It must be an int of at least {smallest}. "
-    checks.require(fits, message + f"Write for example {name}={max(1, smallest)}.")
+    remedy = (
+        f"It must be an int of at least {smallest}: write for example {name}={max(1, smallest)}."
+    )
+    checks.require(fits, f"GAN received {name}={value!r:.80}.", remedy)
     return int(value)
 
 
@@ -533,9 +492,8 @@ def _check_networks(generator, discriminator):
     for network in (generator, discriminator):
         shapes = [getattr(network, name, None) for name in ("input_shape", "output_shape")]
         fits = isinstance(network, keras.Model) and all(isinstance(s, tuple) for s in shapes)
-        passed = f"GAN() received {network!r:.80} with inputs {shapes[0]}, outputs {shapes[1]}."
-        expected = "It takes two keras.Models with one input and one output each."
-        checks.require(fits, passed, expected, "Start each with keras.Input(shape).")
+        passed = f"GAN() received {network!r:.80}, not a keras.Model with one input and one output."
+        checks.require(fits, passed, "Start it with keras.Input(shape).")
     latents, made = generator.input_shape, generator.output_shape[1:]
     taken, logits = discriminator.input_shape[1:], discriminator.output_shape[1:]
     passed = f"The generator takes {latents}, not latents (batch, n)."
@@ -552,16 +510,35 @@ def _disturb(network, scale):
         variable.assign_add(scale * random.standard_normal(variable.shape))
 
 
+def _check_gradient(network, loss):
+    gradients = autodiff.value_and_gradients(loss, network.trainable_variables)[2]
+    passed = f"No gradient reaches the network {network.name!r}, which would stand still."
+    remedy = "Set `trainable = True` before compile(), or look for what cuts its path."
+    learns = any(np.any(ops.convert_to_numpy(gradient)) for gradient in gradients)
+    checks.require(learns, passed, remedy)
+
+
+def _check_bounds(discriminator, real_images, low):
+    """Refuse outputs that stay in [low, 1] whatever the weights are. Changes the weights."""
+    outputs = []
+    for _ in range(3):
+        _disturb(discriminator, 10.0)
+        outputs.append(ops.convert_to_numpy(_outputs(discriminator, real_images)))
+    passed = "The discriminator ends with a sigmoid or another bounded function; the losses take "
+    remedy = "logits, which have no bounds. End it with Dense(1) and no activation."
+    checks.require(np.min(outputs) < low or np.max(outputs) > 1.0, passed + remedy)
+
+
 def _check_split(size, steps, devices, caller="fit()"):
+    parts = steps * devices
     passed = (
         f"{caller} received a batch of {size} images for {steps} updates of D, {devices} devices."
     )
-    expected = f"Each takes an equal part: the size must be a multiple of {steps * devices}."
-    remedy = "Change it; use .batch(size, drop_remainder=True) in a data set."
-    checks.require(size and size % (steps * devices) == 0, passed, expected, remedy)
+    remedy = f"Each takes an equal part: make it a multiple of {parts}, with drop_remainder=True."
+    checks.require(size and size % parts == 0, passed, remedy)
 
 
-def _check_compile(optimizers, penalty, options, dtype):
+def _check_compile(gan, optimizers, penalty, options):
     fits = all(isinstance(optimizer, keras.optimizers.Optimizer) for optimizer in optimizers)
     passed = f"compile() received the optimizers {optimizers!r:.160}."
     remedy = "It takes two, each with averages of its own: write keras.optimizers.Adam(2e-4, 0.5)."
@@ -575,18 +552,21 @@ def _check_compile(optimizers, penalty, options, dtype):
     scaled = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers]
     passed = "compile() received a LossScaleOptimizer or networks in float16, which need one."
     remedy = "Two losses are not scaled together: use the policy mixed_bfloat16."
-    checks.require(not any(scaled) and dtype != "float16", passed, remedy)
+    half = "float16" in (gan.generator.compute_dtype, gan.discriminator.compute_dtype)
+    checks.require(not any(scaled) and not half, passed, remedy)
 
 
-def _check_fit(gan, y, callbacks, options):
+def _check_fit(gan, callbacks, options, is_array):
     message = "fit() was called before gan.compile(generator_optimizer, discriminator_optimizer)."
     checks.require(gan.compiled, message, "Call it first.")
-    known = ("initial_epoch", "steps_per_epoch", "shuffle")
+    known = ("initial_epoch", "shuffle", "batch_size" if is_array else "steps_per_epoch")
     names = [name for name, value in options.items() if name not in known and value is not None]
-    names += ["labels y"] * (y is not None)
-    remedy = "A GAN learns from images alone: leave it out; measure with features.evaluate()."
-    checks.require(not names, f"fit() received {', '.join(names)}.", remedy)
-    kinds = [getattr(keras.callbacks, name) for name in ONE_OPTIMIZER]
-    names = [type(c).__name__ for c in callbacks if isinstance(c, tuple(kinds))]
+    passed = f"fit() received {', '.join(names)}. A GAN has no labels and no validation loss; an "
+    remedy = (
+        "array is passed through once an epoch, and a data set makes its own batches: leave it out."
+    )
+    checks.require(not names, passed + remedy)
+    kinds = tuple(getattr(keras.callbacks, name) for name in ONE_OPTIMIZER)
+    names = [type(callback).__name__ for callback in callbacks if isinstance(callback, kinds)]
     remedy = "It would act on G's optimizer only: use keras.optimizers.schedules in each optimizer."
     checks.require(not names, f"fit() received {', '.join(names)}.", remedy)

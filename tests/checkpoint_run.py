@@ -12,12 +12,22 @@ from gan_utils import latents, monitors, networks, training
 POINTS = np.random.default_rng(0).normal(size=(160, 2)).astype("float32")
 
 
-def build(first_weights=1, *, seed=3, learning_rate=1e-2, dropout=0.3, use_ema=True, order="discriminator_first"):
+def build(
+    first_weights=1,
+    *,
+    seed=3,
+    learning_rate=1e-2,
+    dropout=0.3,
+    use_ema=True,
+    order="discriminator_first",
+):
     """A GAN with batch normalisation, dropout, Adam and RMSprop, both with averaged weights."""
     keras.utils.set_random_seed(first_weights)
     hidden = [layers.Dense(8), layers.BatchNormalization(), layers.LeakyReLU(0.2), layers.Dense(2)]
     generator = keras.Sequential([keras.Input((3,)), *hidden], name="generator")
-    gan = training.GAN(generator, networks.build_mlp_discriminator((2,), units=(8,), dropout=dropout), seed=seed)
+    gan = training.GAN(
+        generator, networks.build_mlp_discriminator((2,), units=(8,), dropout=dropout), seed=seed
+    )
     adam = keras.optimizers.Adam(learning_rate, beta_1=0.5, use_ema=use_ema)
     gan.compile(keras.optimizers.RMSprop(1e-2, use_ema=use_ema), adam, order=order)
     return gan
@@ -31,16 +41,24 @@ def train(gan, recorder, folder=None, epochs=6, callbacks=(), images=POINTS, **k
     """Train and give back the history; with a folder, the run saves there and goes on there."""
     checkpoints = [] if folder is None else [monitors.Checkpoint(folder, recorder)]
     callbacks = [recorder, *checkpoints, *callbacks]
-    return gan.fit(images, **{"batch_size": 32, **kwargs}, epochs=epochs, verbose=0, callbacks=callbacks)
+    return gan.fit(
+        images, **{"batch_size": 32, **kwargs}, epochs=epochs, verbose=0, callbacks=callbacks
+    )
 
 
 def digest(gan, recorder, history):
     """SHA-256 of every bit of the end of a run: variables, recordings, history."""
-    variables = gan.variables + gan.generator_optimizer.variables + gan.discriminator_optimizer.variables
+    variables = (
+        gan.variables + gan.generator_optimizer.variables + gan.discriminator_optimizer.variables
+    )
     arrays = [ops.convert_to_numpy(variable) for variable in variables]
     arrays += [values for _, values in sorted(recorder.state().items())]
-    arrays += [np.array(history.epoch)] + [np.array(values) for _, values in sorted(history.history.items())]
-    return hashlib.sha256(b"".join(f"{array.dtype} {array.shape}".encode() + array.tobytes() for array in arrays)).hexdigest()
+    arrays += [np.array(history.epoch)] + [
+        np.array(values) for _, values in sorted(history.history.items())
+    ]
+    return hashlib.sha256(
+        b"".join(f"{array.dtype} {array.shape}".encode() + array.tobytes() for array in arrays)
+    ).hexdigest()
 
 
 class Teller(keras.callbacks.Callback):

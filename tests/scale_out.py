@@ -34,22 +34,43 @@ CASES = {
 def make_scope():
     """What surrounds building, compiling and training on several devices."""
     if autodiff.BACKEND == "jax":
-        return keras.distribution.DataParallel(auto_shard_dataset=False).scope()  # matters with several hosts only
+        return keras.distribution.DataParallel(
+            auto_shard_dataset=False
+        ).scope()  # matters with several hosts only
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * DEVICES)
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * DEVICES
+    )
     return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(DEVICES)]).scope()
 
 
 def build_networks(norm, dropout):
     """A generator and a discriminator of 8 x 8 images."""
     norms = [norm(), norm()] if norm else []
-    generator = [keras.Input((5,)), layers.Dense(64), layers.Reshape((4, 4, 4)), *norms[:1], layers.ReLU()]
+    generator = [
+        keras.Input((5,)),
+        layers.Dense(64),
+        layers.Reshape((4, 4, 4)),
+        *norms[:1],
+        layers.ReLU(),
+    ]
     generator += [layers.Conv2DTranspose(1, 4, strides=2, padding="same", activation="tanh")]
-    discriminator = [keras.Input((8, 8, 1)), layers.Conv2D(8, 4, strides=2, padding="same"), *norms[1:]]
-    discriminator += [layers.LeakyReLU(negative_slope=0.2), layers.Dropout(dropout, seed=3), layers.Flatten(), layers.Dense(1)]
-    return keras.Sequential(generator, name="generator"), keras.Sequential(discriminator, name="discriminator")
+    discriminator = [
+        keras.Input((8, 8, 1)),
+        layers.Conv2D(8, 4, strides=2, padding="same"),
+        *norms[1:],
+    ]
+    discriminator += [
+        layers.LeakyReLU(negative_slope=0.2),
+        layers.Dropout(dropout, seed=3),
+        layers.Flatten(),
+        layers.Dense(1),
+    ]
+    return keras.Sequential(generator, name="generator"), keras.Sequential(
+        discriminator, name="discriminator"
+    )
 
 
 def run(norm, dropout, options):
@@ -68,7 +89,13 @@ def run(norm, dropout, options):
     except ValueError as caught:
         error = str(caught)
     samples = np.stack(recorder.samples).ravel().tolist()
-    return {"steps": recorder.steps, "logs": recorder.logs, "history": history.history, "samples": samples, "error": error}
+    return {
+        "steps": recorder.steps,
+        "logs": recorder.logs,
+        "history": history.history,
+        "samples": samples,
+        "error": error,
+    }
 
 
 hosts = int(os.environ.get("KERAS_DISTRIBUTION_NUM_PROCESSES", 1))

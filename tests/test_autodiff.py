@@ -19,7 +19,9 @@ def test_gradient_of_a_square():
 
 def test_joint_gradients_are_those_of_each_scalar_alone():
     v, w, unused = keras.Variable(3.0), keras.Variable(2.0), keras.Variable(1.0)
-    scalars, aux, gradients = autodiff.joint_gradients(lambda: ((v * w, v * w * w), "aux"), [v, unused], [w])
+    scalars, aux, gradients = autodiff.joint_gradients(
+        lambda: ((v * w, v * w * w), "aux"), [v, unused], [w]
+    )
     assert [float(scalar) for scalar in scalars] == [6.0, 12.0] and aux == "aux"
     assert [[float(g) for g in part] for part in gradients] == [[2.0, 0.0], [12.0]]
 
@@ -38,10 +40,14 @@ def test_what_the_function_writes_stays_written():
 
 
 def test_batch_norm_and_dropout_move_their_state_in_training():
-    model = keras.Sequential([keras.Input((3,)), layers.BatchNormalization(), layers.Dropout(0.5), layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((3,)), layers.BatchNormalization(), layers.Dropout(0.5), layers.Dense(1)]
+    )
     x = np.random.default_rng(0).normal(5.0, 2.0, (64, 3)).astype("float32")
     before = [np.array(keras.ops.convert_to_numpy(v)) for v in model.non_trainable_variables]
-    autodiff.value_and_gradients(lambda: (keras.ops.mean(model(x, training=True)), None), model.trainable_variables)
+    autodiff.value_and_gradients(
+        lambda: (keras.ops.mean(model(x, training=True)), None), model.trainable_variables
+    )
     after = [np.array(keras.ops.convert_to_numpy(v)) for v in model.non_trainable_variables]
     assert all(not np.array_equal(old, new) for old, new in zip(before, after))
 
@@ -65,9 +71,13 @@ def test_input_gradient_can_be_differentiated_again():
 
 def test_input_gradient_agrees_with_finite_differences():
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(16, activation="tanh"), layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(16, activation="tanh"), layers.Dense(1)]
+    )
     x = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
-    found = np.asarray(autodiff.input_gradients(lambda x: model(x, training=False), keras.ops.convert_to_tensor(x)))
+    found = np.asarray(
+        autodiff.input_gradients(lambda x: model(x, training=False), keras.ops.convert_to_tensor(x))
+    )
     step = 1e-2
     for axis in range(4):
         shift = step * np.eye(4, dtype="float32")[axis]
@@ -79,7 +89,9 @@ def test_gradients_at_values_can_be_differentiated_once_more():
     x, y = keras.ops.convert_to_tensor([3.0]), keras.ops.convert_to_tensor([2.0])
 
     def slope(values):  # d/dx of x^3 y is 3 x^2 y
-        return keras.ops.sum(autodiff.gradients_at(lambda v: keras.ops.sum(v[0] ** 3 * v[1]), values)[1][0])
+        return keras.ops.sum(
+            autodiff.gradients_at(lambda v: keras.ops.sum(v[0] ** 3 * v[1]), values)[1][0]
+        )
 
     value, gradients = autodiff.gradients_at(slope, [x, y])
     assert float(value) == pytest.approx(54.0)
@@ -93,7 +105,11 @@ def test_device_is_named():
 
 def run_python(code, **environment):
     return subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 

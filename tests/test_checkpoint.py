@@ -75,7 +75,14 @@ def test_a_new_session_goes_on_and_says_so(folder, whole, capsys):
     history = run.train(gan, recorder, folder)
     assert run.digest(gan, recorder, history) == whole
     assert history.epoch == list(range(6)) and len(history.history["d_real"]) == 6
-    assert recorder.steps == list(range(1, 6 * UPDATES + 1)) and recorder.sample_steps == [0, 7, 14, 21, 28, 30]
+    assert recorder.steps == list(range(1, 6 * UPDATES + 1)) and recorder.sample_steps == [
+        0,
+        7,
+        14,
+        21,
+        28,
+        30,
+    ]
     told = f"Resumed after epoch 4 of 6 (update 20), saved in {folder}. Delete this folder to start anew.\n"
     assert capsys.readouterr().out == told
     assert not folder.exists()
@@ -92,8 +99,15 @@ def test_the_same_session_goes_on_wherever_it_was_cut(update, tmp_path, whole):
 def test_other_optimizers_come_back_too(tmp_path):
     def build(first_weights):
         gan = run.build(first_weights)
-        momentum = keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(1e-2, 3, 0.9), momentum=0.9)
-        gan.compile(keras.optimizers.Adam(1e-2, amsgrad=True), momentum, loss="wasserstein", steps_per_execution=2)
+        momentum = keras.optimizers.SGD(
+            keras.optimizers.schedules.ExponentialDecay(1e-2, 3, 0.9), momentum=0.9
+        )
+        gan.compile(
+            keras.optimizers.Adam(1e-2, amsgrad=True),
+            momentum,
+            loss="wasserstein",
+            steps_per_execution=2,
+        )
         return gan
 
     with pytest.raises(CutError):
@@ -146,7 +160,9 @@ def test_with_damaged_checkpoints_only_training_starts_anew_and_says_so(folder, 
     for path in folder.iterdir():
         (path / "state.json").unlink()
     assert finish(folder, run.build()) == whole
-    assert f"No checkpoint in {folder} can be used: training starts anew." in capsys.readouterr().out
+    assert (
+        f"No checkpoint in {folder} can be used: training starts anew." in capsys.readouterr().out
+    )
 
 
 def other_latents():
@@ -160,13 +176,29 @@ def with_loss(loss):
 
 
 FOREIGN = {
-    "learning rate": ({"learning_rate": 1e-3}, {}, "discriminator's optimizer, learning_rate: 0.001 here, 0.01 there"),
+    "learning rate": (
+        {"learning_rate": 1e-3},
+        {},
+        "discriminator's optimizer, learning_rate: 0.001 here, 0.01 there",
+    ),
     "dropout": ({"dropout": 0.1}, {}, "rate: 0.1 here, 0.3 there"),
-    "average": ({"use_ema": False}, {}, "discriminator's optimizer, use_ema: False here, True there"),
-    "order": ({"order": "generator_first"}, {}, "order: generator_first here, discriminator_first there"),
+    "average": (
+        {"use_ema": False},
+        {},
+        "discriminator's optimizer, use_ema: False here, True there",
+    ),
+    "order": (
+        {"order": "generator_first"},
+        {},
+        "order: generator_first here, discriminator_first there",
+    ),
     "seed": ({"seed": 4}, {}, "seed: 4 here, 3 there"),
     "batch size": ({}, {"batch_size": 40}, "batch_size: 40 here, 32 there"),
-    "number of images": ({}, {"images": run.POINTS[:-1]}, r"images: \[159, 2\] here, \[160, 2\] there"),
+    "number of images": (
+        {},
+        {"images": run.POINTS[:-1]},
+        r"images: \[159, 2\] here, \[160, 2\] there",
+    ),
     "images": ({}, {"images": -run.POINTS}, "checksum: "),
     "epochs": ({}, {"epochs": 2}, "epochs: 2 here, 4 done there"),
 }
@@ -211,14 +243,18 @@ def test_layers_that_were_counted_on_are_no_other_networks(folder, whole):
 def test_a_folder_that_cannot_be_written_stops_before_the_first_update(tmp_path):
     (tmp_path / "file").write_text("")
     gan = run.build()
-    with pytest.raises(OSError, match="could not be written to .*file.* The folder must allow writing.* Make room"):
+    with pytest.raises(
+        OSError, match="could not be written to .*file.* The folder must allow writing.* Make room"
+    ):
         run.train(gan, run.record(), tmp_path / "file" / "checkpoint")
     assert int(gan.generator_optimizer.iterations) == 0
 
 
 def test_a_read_only_folder_stops_before_the_first_update(folder, monkeypatch):
     def refuse(*args, **kwargs):
-        raise PermissionError(13, "Permission denied")  # root may write anywhere, so the system cannot be asked
+        raise PermissionError(
+            13, "Permission denied"
+        )  # root may write anywhere, so the system cannot be asked
 
     gan = run.build()
     monkeypatch.setattr(Path, "mkdir", refuse)
@@ -257,7 +293,9 @@ def test_a_rate_that_a_callback_changed_is_no_foreign_setting(tmp_path):
     train(gan, monitors.Checkpoint(tmp_path))  # the same session
     whole = run.build()
     train(whole)
-    for value, expected in zip(training.gradient_weights(gan.generator), training.gradient_weights(whole.generator)):
+    for value, expected in zip(
+        training.gradient_weights(gan.generator), training.gradient_weights(whole.generator)
+    ):
         np.testing.assert_array_equal(value, expected)
     assert gan.history.history == whole.history.history
 
@@ -277,16 +315,26 @@ def test_every_second_epoch_is_saved_and_two_are_kept(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     gan, seen = run.build(), []
     checkpoint = monitors.Checkpoint(tmp_path, every=2)
-    look = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(names(tmp_path)[:-1]))
+    look = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(names(tmp_path)[:-1])
+    )
     gan.fit(run.POINTS, batch_size=32, epochs=5, verbose=0, callbacks=[checkpoint, look])
     two, four = "epoch_000002", "epoch_000004"
-    assert seen == [["epoch_000000"], ["epoch_000000", two], ["epoch_000000", two], [two, four], [two, four]]
+    assert seen == [
+        ["epoch_000000"],
+        ["epoch_000000", two],
+        ["epoch_000000", two],
+        [two, four],
+        [two, four],
+    ]
     assert names(tmp_path) == ["notes.txt"]
 
 
 def test_a_later_start_takes_the_order_of_its_epoch(tmp_path):
     seen = []
-    look = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(gan.batches.order))
+    look = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: seen.append(gan.batches.order)
+    )
     gan = run.build()
     run.train(gan, run.record(), epochs=4, callbacks=[look])
     run.train(gan, run.record(), epochs=4, initial_epoch=2, callbacks=[look])
@@ -322,7 +370,12 @@ def test_a_data_set_in_fixed_order_goes_on_exactly(tmp_path):
 
 
 def test_arguments_that_do_not_fit_are_refused(tmp_path):
-    for kwargs in ({"every": 0}, {"every": 1.5}, {"recorder": 3}, {"recorder": [run.record(), "x"]}):
+    for kwargs in (
+        {"every": 0},
+        {"every": 1.5},
+        {"recorder": 3},
+        {"recorder": [run.record(), "x"]},
+    ):
         with pytest.raises(ValueError, match=r"Checkpoint\(\) received (recorder|every)="):
             monitors.Checkpoint(tmp_path, **kwargs)
     with pytest.raises(ValueError, match="steps_per_epoch=2 of 5 batches"):
@@ -338,12 +391,28 @@ atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 
 def start(folder, epochs, *arguments):
     """A process that trains, with its output as text."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
     # JAX keeps what it has compiled from one process to the next: most of the time of a restart.
-    environment |= {"JAX_COMPILATION_CACHE_DIR": CACHE, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    environment |= {
+        "JAX_COMPILATION_CACHE_DIR": CACHE,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
     environment |= {"JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
-    command = [sys.executable, ROOT / "tests" / "checkpoint_run.py", str(folder), str(epochs), *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    command = [
+        sys.executable,
+        ROOT / "tests" / "checkpoint_run.py",
+        str(folder),
+        str(epochs),
+        *map(str, arguments),
+    ]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def read_end(process):
@@ -361,7 +430,9 @@ def test_a_full_disk_stops_with_a_clear_error_and_leaves_the_last_checkpoint(tmp
         with start(tmp_path / "checkpoint", 6, limit) as process:
             _, errors = process.communicate(timeout=300)
         assert process.returncode == 1, errors
-        assert "OSError: A checkpoint could not be written to" in errors and "File too large" in errors
+        assert (
+            "OSError: A checkpoint could not be written to" in errors and "File too large" in errors
+        )
         assert names(tmp_path / "checkpoint") == ["epoch_000002", "epoch_000003"]
         shutil.copytree(tmp_path / "checkpoint", tmp_path / f"limit_{limit}")
         shutil.rmtree(tmp_path / "checkpoint")

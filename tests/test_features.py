@@ -84,9 +84,7 @@ def test_features_of_an_inception_network_are_accepted():
     inception = keras.applications.InceptionV3(
         include_top=False, weights=None, pooling="avg", input_shape=(75, 75, 3)
     )
-    network = keras.Sequential(
-        [keras.Input((32, 32, 3)), keras.layers.Resizing(75, 75), inception]
-    )
+    network = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Resizing(75, 75), inception])
     frogs = data.load_frogs("test")[0]
     first, second = (features.extract(network, part) for part in (frogs[:24], frogs[24:48]))
     assert first.shape == (24, 2048)
@@ -118,9 +116,7 @@ def test_stored_features_are_those_of_the_first_training_images(dataset, digits)
 
 def test_real_digits_are_near_and_noise_is_far(digits, few_images):
     real = features.evaluate(digits[0][:500], "digits")
-    noise = features.evaluate(
-        np.random.default_rng(0).uniform(-1, 1, (500, 28, 28, 1)), "digits"
-    )
+    noise = features.evaluate(np.random.default_rng(0).uniform(-1, 1, (500, 28, 28, 1)), "digits")
     assert real["kernel_low"] <= 0.01 and real["covered_classes"] == 10
     assert min(real["precision"], real["recall"]) > 0.7
     assert noise["kernel_distance"] > 100 * abs(real["kernel_distance"])
@@ -163,7 +159,9 @@ def test_evaluate_keeps_no_images(digits, few_images):
     arrays = [each for each in gc.get_objects() if isinstance(each, np.ndarray)]
     held = [a.shape for a in arrays if a.ndim == 4 and len(a) >= 1000 and a is not digits[0]]
     assert not held
-    assert features.load_references("digits").nbytes + features.load_references("frogs").nbytes < 6e6
+    assert (
+        features.load_references("digits").nbytes + features.load_references("frogs").nbytes < 6e6
+    )
 
 
 # Bad input

@@ -11,7 +11,9 @@ POINTS = data.sample_modes(640, data.ring_centers(), seed=0)[0]
 
 def small_gan(steps_per_execution=1):
     generator = networks.build_mlp_generator(3, (2,), units=(8,), activation=None)
-    gan = training.GAN(generator, networks.build_mlp_discriminator((2,), units=(8,), dropout=0.0), seed=0)
+    gan = training.GAN(
+        generator, networks.build_mlp_discriminator((2,), units=(8,), dropout=0.0), seed=0
+    )
     gan.compile(
         keras.optimizers.Adam(1e-2),
         keras.optimizers.Adam(1e-2),
@@ -34,7 +36,9 @@ def test_every_update_is_logged_and_samples_are_taken_on_time():
 
 def test_several_steps_at_once_are_counted():
     recorder = monitors.Recorder(latents.sample_latents(5, 3, seed=1), every=10)
-    small_gan(steps_per_execution=4).fit(POINTS, batch_size=64, epochs=2, verbose=0, callbacks=[recorder])
+    small_gan(steps_per_execution=4).fit(
+        POINTS, batch_size=64, epochs=2, verbose=0, callbacks=[recorder]
+    )
     assert recorder.steps == [4, 8, 10, 14, 18, 20]
     assert recorder.sample_steps == [0, 10, 20]
 
@@ -58,13 +62,16 @@ def test_latents_that_do_not_fit_are_refused_before_training():
 
 def test_grids_are_saved_beside_real_images(tmp_path):
     generator = keras.Sequential(
-        [keras.Input((3,)), layers.Dense(48, activation="tanh"), layers.Reshape((4, 4, 3))], name="generator"
+        [keras.Input((3,)), layers.Dense(48, activation="tanh"), layers.Reshape((4, 4, 3))],
+        name="generator",
     )
     discriminator = networks.build_mlp_discriminator((4, 4, 3), units=(8,))
     gan = training.GAN(generator, discriminator, seed=0)
     gan.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2))
     real = np.random.default_rng(0).uniform(-1, 1, (32, 4, 4, 3)).astype("float32")
-    recorder = monitors.Recorder(np.ones((4, 3), "float32"), every=2, folder=tmp_path / "grids", real=real)
+    recorder = monitors.Recorder(
+        np.ones((4, 3), "float32"), every=2, folder=tmp_path / "grids", real=real
+    )
     gan.fit(real, batch_size=8, verbose=0, callbacks=[recorder])
     names = sorted(path.name for path in (tmp_path / "grids").iterdir())
     assert names == ["step_000000.png", "step_000002.png", "step_000004.png"]

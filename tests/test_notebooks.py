@@ -84,7 +84,9 @@ def printed(cell):
 
 
 def test_the_lessons_are_numbered():
-    assert [path.name[:3] for path in PATHS] == [f"0{number}_" for number in range(1, len(PATHS) + 1)]
+    assert [path.name[:3] for path in PATHS] == [
+        f"0{number}_" for number in range(1, len(PATHS) + 1)
+    ]
     assert all(re.fullmatch(r"\d\d_[a-z_]+", path.stem) for path in PATHS)
     assert {path.stem for path in PATHS} >= {*OLD_FORM, *FOLDED_ONLY}
 
@@ -116,7 +118,9 @@ def test_outputs_are_those_of_one_run_from_top_to_bottom(path):
 
 @every_lesson
 def test_stored_outputs_are_of_a_classroom_run_or_longer(path):
-    text = "".join(output.get("text", "") for cell in code_cells(read(path)) for output in cell.outputs)
+    text = "".join(
+        output.get("text", "") for cell in code_cells(read(path)) for output in cell.outputs
+    )
     assert re.search(r"budget (classroom|full)", text)
 
 
@@ -174,11 +178,15 @@ def test_a_check_cell_that_is_not_folded_is_seen(fault):
 def test_checks_are_folded_only_and_follow_what_nbval_ignores(path):
     notebook = read(path)
     assert sum("check" in tags(cell) for cell in notebook.cells) >= 3
-    assert not any(re.search(r"lesson\.check\(|^ *assert ", cell.source, re.M) for cell in visible(notebook))
+    assert not any(
+        re.search(r"lesson\.check\(|^ *assert ", cell.source, re.M) for cell in visible(notebook)
+    )
     ignored = [cell for cell in visible(notebook) if "nbval-ignore-output" in tags(cell)]
     assert len(ignored) <= len(visible(notebook)) / 3
     for section in sections(notebook.cells):
-        unseen = [cell for cell in section if cell in ignored and "lesson.start(" not in cell.source]
+        unseen = [
+            cell for cell in section if cell in ignored and "lesson.start(" not in cell.source
+        ]
         assert not unseen or any("check" in tags(cell) for cell in section), unseen[0].source
 
 
@@ -246,18 +254,25 @@ def test_prose_before_code_and_after_figures(path):
 def test_first_cells_title_question_imports_budget(path):
     notebook = read(path)
     first = notebook.cells[0].source
-    assert first.startswith("# ") and "What you will see" in first and "What you need before" in first
+    assert (
+        first.startswith("# ") and "What you will see" in first and "What you need before" in first
+    )
     assert "@" not in first
     imports = code_cells(notebook)[0].source
     assert imports.startswith("from gan_utils import") and len(imports.splitlines()) <= 12
-    assert all(line.startswith(("from ", "import ", "    ", ")")) or not line for line in imports.splitlines())
+    assert all(
+        line.startswith(("from ", "import ", "    ", ")")) or not line
+        for line in imports.splitlines()
+    )
     assert any('lesson.choose_budget("classroom")' in cell.source for cell in code_cells(notebook))
 
 
 @new_lessons
 def test_the_first_cell_says_how_long(path):
     first = read(path).cells[0].source
-    assert re.search(r"\d+ minutes to read and do", first) and re.search(r"\d+ minutes? of computing", first)
+    assert re.search(r"\d+ minutes to read and do", first) and re.search(
+        r"\d+ minutes? of computing", first
+    )
 
 
 @every_lesson
@@ -288,7 +303,9 @@ def test_exercises_are_open_and_check_themselves(path):
     assert 3 <= len(exercises) <= 5
     for cell in exercises:
         assert "answer = None" in cell.source
-        assert cell.outputs[-1].text.endswith("Open: replace None by your answer and run this cell again.\n")
+        assert cell.outputs[-1].text.endswith(
+            "Open: replace None by your answer and run this cell again.\n"
+        )
 
 
 @every_lesson
@@ -300,7 +317,9 @@ def test_no_magics_paths_or_leftovers(path):
             assert not re.search(r"!\[\]\(", cell.source), "a picture without alt text"
             continue
         assert not re.search(r"^\s*[%!]", cell.source, re.M), cell.source
-        assert not re.search(r"import \*|plt\.show|['\"]/(tmp|home|root|work)|https?://", cell.source), cell.source
+        assert not re.search(
+            r"import \*|plt\.show|['\"]/(tmp|home|root|work)|https?://", cell.source
+        ), cell.source
 
 
 def test_the_readme_links_every_notebook():

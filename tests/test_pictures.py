@@ -78,7 +78,9 @@ def add_panel(fig, ax):
     fig.add_subplot(2, 1, 2)
 
 
-@pytest.mark.parametrize("change", [hide_curve, hide_legend, other_curve, exchange_colours, add_panel])
+@pytest.mark.parametrize(
+    "change", [hide_curve, hide_legend, other_curve, exchange_colours, add_panel]
+)
 def test_another_picture(change):
     assert pictures.difference(draw(), draw(change)) > 1.1
     assert pictures.difference(draw(change), draw()) > 1.1

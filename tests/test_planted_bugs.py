@@ -71,17 +71,33 @@ BUGS = {
 @pytest.mark.parametrize("name", BUGS)
 def test_the_suite_sees(name, tmp_path):
     file, right, wrong, test = BUGS[name]
-    shutil.copytree(ROOT / "gan_utils", tmp_path / "gan_utils", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "gan_utils", tmp_path / "gan_utils", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copytree(
+        ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__")
+    )
     source = (tmp_path / "gan_utils" / file).read_text()
     assert source.count(right) == 1, "the line to break has moved: adapt this test"
     (tmp_path / "gan_utils" / file).write_text(source.replace(right, wrong))
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", f"tests/{test}"],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:randomly",
+            "-p",
+            "no:cacheprovider",
+            f"tests/{test}",
+        ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=300,
     )
-    assert result.returncode == 1, result.stdout + result.stderr  # 1 means that tests ran and failed
+    assert result.returncode == 1, (
+        result.stdout + result.stderr
+    )  # 1 means that tests ran and failed
