@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from keras import Variable, ops
@@ -154,7 +155,8 @@ def test_the_interval_holds_the_true_distance_at_its_level():
     def draw(n):
         return random.normal(size=(n, 4)), 0.5 + random.normal(size=(n, 4))
 
-    # Differences of the moments of first, second and third order: 3/4 |mu|^2 + 3/16 |mu|^4 + 1/64 * 25, with |mu|^2 = 1.
+    # Differences of the moments of first, second and third order, with |mu|^2 = 1:
+    # 3/4 |mu|^2 + 3/16 |mu|^4 + 1/64 * 25.
     true = 3 / 4 + 3 / 16 + 25 / 64
     results = np.array([metrics.kernel_distance(*draw(300)) for _ in range(200)])
     assert np.mean((results[:, 1] <= true) & (true <= results[:, 2])) >= 0.9
@@ -251,8 +253,9 @@ def test_memorization_test_finds_planted_copies():
     assert metrics.memorization_test(fakes, train, held_out).p_value > 0.05
 
 
-def test_mirrored_copies_of_frogs_are_found_with_mirrors_only(frogs):
-    train, held_out = frogs[:600], frogs[600:]
+def test_mirrored_copies_are_found_with_mirrors_only():
+    images = np.random.default_rng(0).uniform(-1, 1, size=(1000, 8, 8, 1))
+    train, held_out = images[:600], images[600:]
     copies = train[:200, :, ::-1]
     result = metrics.memorization_test(copies, train, held_out, mirror=True)
     assert result.share == 1.0 and result.p_value < 0.01
@@ -313,7 +316,7 @@ def naive_squared_mmd(x, y, bandwidths, unbiased):
 
 
 def gaussian_squared_mmd(mean_x, var_x, mean_y, var_y, width, d):
-    """Squared MMD of N(mean_x, var_x I) and N(mean_y, var_y I) with a Gaussian kernel, in closed form."""
+    """Closed form for N(mean_x, var_x I) and N(mean_y, var_y I) with a Gaussian kernel."""
 
     def expected_kernel(shift, variance):
         total = width**2 + variance
@@ -406,7 +409,8 @@ def test_median_bandwidth_is_the_median_of_distances():
     assert metrics.median_bandwidth(np.array([[0.0], [1.0]]), np.array([[3.0]])) == pytest.approx(
         2.0
     )
-    # Four points have six distances, 1, 1, 2, 3, 4 and 5: the median is 2.5, the root of that of the squares 2.55.
+    # Four points have six distances, 1, 1, 2, 3, 4 and 5: the median is 2.5, not the root of that
+    # of the squares, 2.55.
     assert metrics.median_bandwidth(
         np.array([[0.0], [1.0]]), np.array([[2.0], [5.0]])
     ) == pytest.approx(2.5)
@@ -474,3 +478,68 @@ def test_too_few_samples_for_the_parts_are_told_of_num_subsets():
     features = np.random.default_rng(0).normal(size=(6, 3))
     with pytest.raises(ValueError, match="20 or more .* use fewer parts: num_subsets is 10"):
         metrics.kernel_distance(features, features)
+
+
+def test_a_training_step_with_such_a_bandwidth_runs():
+    x, y = clouds(8, 8, d=10, shift=10.0)
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(10)])
+    model.compile("sgd", loss=lambda real, fake: metrics.squared_mmd(real, fake, 0.02))
+    history = model.fit(x, y, batch_size=4, epochs=1, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+
+
+@pytest.mark.parametrize("bandwidths", [0.0, -1.0, (1.0, np.nan), (), None, True, "wide"])
+@pytest.mark.parametrize("function", [metrics.squared_mmd, metrics.permutation_test])
+def test_bad_bandwidths_are_refused(function, bandwidths):
+    with pytest.raises(ValueError, match="received bandwidths"):
+        function(*clouds(), bandwidths)
+
+
+# Bad input of all
+
+
+GOOD = np.random.default_rng(0).normal(size=(40, 3))
+CALLS = {
+    "covered_modes": lambda x: metrics.covered_modes(x, GOOD, radius=0.1),
+    "covered_classes": metrics.covered_classes,
+    "squared_mmd": lambda x: metrics.squared_mmd(x, GOOD, 1.0),
+    "median_bandwidth": lambda x: metrics.median_bandwidth(GOOD, x),
+    "permutation_test": lambda x: metrics.permutation_test(x, GOOD, 1.0),
+    "frechet_distance": lambda x: metrics.frechet_distance(GOOD, x),
+    "kernel_distance": lambda x: metrics.kernel_distance(x, GOOD),
+    "precision_recall": lambda x: metrics.precision_recall(GOOD, x),
+    "memorization_test": lambda x: metrics.memorization_test(GOOD, GOOD, x),
+    "nearest_neighbors": lambda x: metrics.nearest_neighbors(x, GOOD),
+}
+BAD = {
+    "wider": GOOD[:, :2],
+    "flat": GOOD[0],
+    "NaN": np.where(GOOD > 2, np.nan, GOOD),
+    "infinite": np.full((40, 3), np.inf),
+    "empty": np.zeros((0, 3)),
+    "strings": np.full((40, 3), "a"),
+    "string": "digits",
+    "None": None,
+    "bools": GOOD > 0,
+    "bool": True,
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("name", CALLS)
+def test_what_does_not_fit_is_refused_in_three_parts(name, bad):
+    if (name, bad) == ("covered_classes", "wider"):
+        pytest.skip("any number of classes fits")
+    with pytest.raises(ValueError) as caught:
+        CALLS[name](BAD[bad])
+    message = str(caught.value)
+    assert message.startswith(f"{name}() received ") and "It expects" in message
+    assert len(message.split("It expects")[1].split(". ")) >= 2, "a remedy follows"
+
+
+@pytest.mark.parametrize(
+    "name, smallest", [("frechet_distance", 2), ("precision_recall", 4), ("squared_mmd", 2)]
+)
+def test_too_few_samples_are_refused(name, smallest):
+    with pytest.raises(ValueError, match=rf"{name}\(\) received.*{smallest} or more .*draw more"):
+        CALLS[name](GOOD[: smallest - 1])
