@@ -102,8 +102,8 @@ def run_trial(name, seconds, seed):
 
     import keras
     import numpy as np
-    import simultaneous
 
+    import simultaneous
     from gan_utils import autodiff, data, features, losses, metrics, training
 
     settings = TRIALS[name]

@@ -127,9 +127,9 @@ def clipped_critic(bound=0.01):
 def build(name, seed, num_updates):
     """`(model, what fit() takes)` of a training; `(loop, None)` for the classic loop."""
     import keras
-    from training_speed import ClassicLoop, build_classic_discriminator, build_classic_generator
 
     from gan_utils import data, losses, networks, results
+    from training_speed import ClassicLoop, build_classic_discriminator, build_classic_generator
 
     keras.utils.set_random_seed(seed)
     images, _ = data.load_mnist() if "digits" in name else data.load_frogs()
@@ -424,9 +424,9 @@ Digits and frogs have different rulers: compare within a table.
 
 ![Kernel distance of every generator against the time of its training, digits left, frogs right.](quality_ladder.png)
 
-Smaller is better; lesson 08 explains the measure. Where the brackets of two trainings overlap, no winner is known. The course ships
-seed 0 of each training. The settings of the frogs of lessons 03 and 06 come from a [search](frog_search.md) at equal computing time,
-which used seed 0 too: the lowest of the DCGAN's five values is that of the shipped seed. On a GPU nothing was run.
+Smaller is better; lesson 08 explains the measure. Where the brackets of two trainings overlap, no winner is known. The course
+ships seed 0 of each training. The settings of the frogs of lessons 03 and 06 come from a [search](frog_search.md) at equal
+computing time, which used seed 0 too: the lowest of the DCGAN's five values is that of the shipped seed. On a GPU nothing was run.
 
 The trainings have the settings of their lessons, with three exceptions. "WGAN, clipped" trains the digits of lesson 04 with
 the clipping that the lesson shows on the ring. "classic networks" makes only the updates that fit into about the time of the

@@ -520,9 +520,9 @@ def measure_growth():
 def measure_quality(seeds=3, updates=500):
     """Kernel distance of a small DCGAN on digits after the same number of updates, for each way to be faster."""
     import keras
-    from simultaneous import SimultaneousGAN
 
     from gan_utils import data, features, networks, training
+    from simultaneous import SimultaneousGAN
 
     digits = data.load_mnist("train")[0][: 64 * updates]
     ways = {

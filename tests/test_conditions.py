@@ -28,7 +28,9 @@ HOSTILE = {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "default"}
 
 def run(*command, cwd):
     environment = {**os.environ, **HOSTILE, "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,9 @@ def course(tmp_path_factory):
     cells = [new_code_cell(source) for source in (SEEN, FIGURE, ALT, 'os.write(2, b"red box\\n");')]
     cells[0].metadata["collapsed"] = False
     cells.append(new_code_cell(CHECK, metadata=FOLDED))
-    notebook = new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    notebook = new_notebook(
+        cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    )
     nbformat.write(notebook, path)
     done = run(ROOT / "tests" / "refresh_outputs.py", path, cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -65,7 +69,9 @@ def test_nbval_compares_pictures_from_any_folder_and_looks_at_lessons_only(cours
     path = course / "notebooks" / "02_pictures.ipynb"
     environment, figure, _, _, check = notebook.cells
     changes = {
-        "curve": FIGURE.replace('ax.plot([0, 1, 2], [1, 0, 1], label="fake")', 'ax.plot([], [], label="fake")'),
+        "curve": FIGURE.replace(
+            'ax.plot([0, 1, 2], [1, 0, 1], label="fake")', 'ax.plot([], [], label="fake")'
+        ),
         "legend": FIGURE.replace('ax.legend(loc="upper center");', ""),
         "font": FIGURE.replace("_, ax", 'plt.rcParams["font.family"] = "DejaVu Serif"\n_, ax'),
     }
@@ -77,8 +83,18 @@ def test_nbval_compares_pictures_from_any_folder_and_looks_at_lessons_only(cours
     nbformat.write(notebook, path)
     (path.parent / "Untitled.ipynb").write_text("somebody's notes")
     (path.parent / "01_lesson-Copy1.ipynb").write_text("and copies")
-    done = run("-m", "pytest", "-n0", "--junitxml=report.xml", "--ignore=01_lesson.ipynb", ".", cwd=path.parent)
+    done = run(
+        "-m",
+        "pytest",
+        "-n0",
+        "--junitxml=report.xml",
+        "--ignore=01_lesson.ipynb",
+        ".",
+        cwd=path.parent,
+    )
     report = ElementTree.parse(path.parent / "report.xml").iter("testcase")
     outcomes = [(case.get("classname"), "red" if len(case) else "green") for case in report]
     ends = ["green", "green", "red", "red", "green", "green", "green"]
-    assert outcomes == [("notebooks.02_pictures.ipynb", end) for end in ends], done.stdout + done.stderr
+    assert outcomes == [("notebooks.02_pictures.ipynb", end) for end in ends], (
+        done.stdout + done.stderr
+    )
