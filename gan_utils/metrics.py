@@ -199,7 +199,8 @@ def _check_clouds(caller, x, y, smallest):
     clouds = []
     for name, cloud in (("x", x), ("y", y)):
         if not checks.is_tensor(cloud):
-            cloud = checks.check_array(caller, name, cloud, (None, ...), smallest=smallest)
+            options = {"smallest": smallest, "remedy": "Look for NaN, or draw more."}
+            cloud = checks.check_array(caller, name, cloud, (None, ...), **options)
         clouds.append(ops.convert_to_tensor(cloud, "float32"))
     shapes = [tuple(cloud.shape) for cloud in clouds]
     fits = shapes[0][1:] == shapes[1][1:] and all(s[0] is None or s[0] >= smallest for s in shapes)
@@ -468,7 +469,7 @@ def _check_number(caller, name, value, least, kind=numbers.Integral):
     checks.require(fits, passed, expected, remedy)
 
 
-def _check_features(caller, real, fake, smallest, remedy="Make both with one network."):
+def _check_features(caller, real, fake, smallest, remedy="Use one network, or draw more."):
     shape, options = (None, None), {"smallest": smallest, "remedy": remedy}
     real = checks.check_array(caller, "real_features", real, shape, **options)
     fake = checks.check_array(caller, "fake_features", fake, (None, real.shape[1]), **options)
