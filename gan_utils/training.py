@@ -280,6 +280,16 @@ class GAN(keras.Model):
         variables = self.variables + optimizers[0].variables + optimizers[1].variables
         return [(v, np.array(ops.convert_to_numpy(v))) for v in variables]
 
+    def _seeds(self):
+        return [v for v in self.variables if v.path.endswith("seed_generator_state")]
+
+    def save_own_variables(self, store):  # Keras saves no states of seeds
+        store["seeds"] = np.array([ops.convert_to_numpy(seed) for seed in self._seeds()])
+
+    def load_own_variables(self, store):
+        for seed, value in zip(self._seeds(), store["seeds"]):
+            seed.assign(value)
+
     def get_config(self):
         pack = keras.saving.serialize_keras_object
         networks = {"generator": pack(self.generator), "discriminator": pack(self.discriminator)}
@@ -336,6 +346,7 @@ class GAN(keras.Model):
         """A batch as float32, once it is known to fit."""
         place = f"fit(), in batch {number + 1},"
         try:
+            _check_split(len(batch), self.discriminator_steps, 1, place)
             passed = (
                 f"{place} received {batch.dtype} up to {np.max(batch):.4g}, not floats in [-1, 1]."
             )
@@ -343,7 +354,6 @@ class GAN(keras.Model):
             pixels = batch.dtype.kind != "f" or (batch.ndim > 2 and np.max(batch) > 2.0)
             checks.require(not pixels, passed, remedy)
             self.check_images(batch, place)
-            _check_split(len(batch), self.discriminator_steps, 1, place)
         except ValueError as error:
             self.problem = error  # the backend raises its own error in its place
             raise
