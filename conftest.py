@@ -46,7 +46,9 @@ def lessons():
     paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
     if shutil.which("git"):
         command = ["git", "ls-files", "*.ipynb"]
-        names = subprocess.run(command, cwd=ROOT / "notebooks", capture_output=True, text=True).stdout
+        names = subprocess.run(
+            command, cwd=ROOT / "notebooks", capture_output=True, text=True
+        ).stdout
         if names:
             return [path for path in paths if path.name in names.splitlines()]
     return [path for path in paths if re.fullmatch(r"0\d_[a-z_]+", path.stem)]
@@ -77,7 +79,9 @@ def await_reply(self, msg_id, timeout=None):
 
 def execute_cell_input(self, cell_input, allow_stdin=None):
     """Send a cell with history, or IPython does not see the semicolon at its end."""
-    return self.kc.execute(cell_input, store_history=True, allow_stdin=allow_stdin, stop_on_error=False)
+    return self.kc.execute(
+        cell_input, store_history=True, allow_stdin=allow_stdin, stop_on_error=False
+    )
 
 
 def get_kernel_message(self, timeout=None, stream="iopub"):
@@ -116,7 +120,9 @@ def compare_outputs(self, test, ref, skip_compare=None):
         return False
     if "nbval-ignore-picture" in self.cell.metadata.get("tags", ()):
         return True
-    for number, (stored, drawn) in enumerate(zip(find_pictures(ref), find_pictures(test), strict=True)):
+    for number, (stored, drawn) in enumerate(
+        zip(find_pictures(ref), find_pictures(test), strict=True)
+    ):
         difference = pictures.difference(stored, drawn)
         if difference > 1:
             self.comparison_traceback.append(
@@ -128,19 +134,30 @@ def compare_outputs(self, test, ref, skip_compare=None):
 
 
 def find_pictures(outputs):
-    return [output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    return [
+        output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})
+    ]
 
 
 original_start, plugin.IPyNbFile.__init__ = plugin.IPyNbFile.__init__, start_file
 original_run, plugin.IPyNbCell.runtest = plugin.IPyNbCell.runtest, run_cell
-original_compare, plugin.IPyNbCell.compare_outputs = plugin.IPyNbCell.compare_outputs, compare_outputs
+original_compare, plugin.IPyNbCell.compare_outputs = (
+    plugin.IPyNbCell.compare_outputs,
+    compare_outputs,
+)
 plugin.IPyNbFile.get_kernel_message = get_kernel_message
 kernel.RunningKernel.await_reply = await_reply
 kernel.RunningKernel.execute_cell_input = execute_cell_input
 
 
 # Files of a minute come first, so that no worker is left alone with one at the end.
-LONG = ("test_checkpoint", "test_benchmarks", "test_scale_out", "test_planted_bugs", "test_training")
+LONG = (
+    "test_checkpoint",
+    "test_benchmarks",
+    "test_scale_out",
+    "test_planted_bugs",
+    "test_training",
+)
 
 
 @pytest.hookimpl(trylast=True)

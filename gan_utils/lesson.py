@@ -86,8 +86,8 @@ def progress(items, label):
 def run_folder(lesson_name, budget):
     """Folder for what a lesson writes: `runs/<lesson>/<budget>` under the working directory.
 
-    Git ignores it. Where nothing can be written, the same under `gans_in_keras` in the home or in the
-    temporary folder of the system, which a line of print says.
+    Git ignores it. Where nothing can be written, the same under `gans_in_keras` in the home or in
+    the temporary folder of the system, which a line of print says.
 
     Raises:
         OSError: if none of them can be written.

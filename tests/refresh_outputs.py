@@ -52,11 +52,19 @@ def refresh(path):
     began = time.time()
     folder = os.path.dirname(os.path.abspath(path))
     # What an interrupted refresh left behind would be resumed, perhaps with changed code.
-    shutil.rmtree(os.path.join(folder, "runs", os.path.basename(path).split(".")[0]), ignore_errors=True)
-    NotebookClient(notebook, timeout=7200, record_timing=False, resources={"metadata": {"path": folder}}).execute()
+    shutil.rmtree(
+        os.path.join(folder, "runs", os.path.basename(path).split(".")[0]), ignore_errors=True
+    )
+    NotebookClient(
+        notebook, timeout=7200, record_timing=False, resources={"metadata": {"path": folder}}
+    ).execute()
     for cell in notebook.cells:
         clean(cell)
-    notebook.metadata = {key: value for key, value in notebook.metadata.items() if key in ("kernelspec", "language_info")}
+    notebook.metadata = {
+        key: value
+        for key, value in notebook.metadata.items()
+        if key in ("kernelspec", "language_info")
+    }
     nbformat.write(notebook, path)
     print(f"{path}: {time.time() - began:.0f} s")
 
