@@ -29,7 +29,7 @@ for name in ("MPLBACKEND", "PYTHONWARNINGS"):
 matplotlib.use("Agg")  # the tests draw in this process, without a window
 
 # nbval 0.11.0 knows nothing of display updates, waits 2,000 s for a dead kernel, passes a cell that
-# was never run, and compares no picture. The names below are those of that release, which is pinned.
+# was never run, and compares no picture. The names below are those of that release.
 UNCOMPARED = ("image/gif", "image/webp", "image/svg+xml", "video/mp4")
 
 
@@ -85,7 +85,7 @@ def execute_cell_input(self, cell_input, allow_stdin=None):
 
 
 def get_kernel_message(self, timeout=None, stream="iopub"):
-    """The next message that adds an output; updates of a shown figure replace it, as in a front end."""
+    """The next message that adds an output; updates replace the shown figure, as in a front end."""
     while True:
         message = self.kernel.get_message(stream, timeout=timeout)
         kind, content = message["msg_type"], message["content"]
@@ -110,9 +110,7 @@ def start_file(self, *args, **kwargs):
 
 def run_cell(self):
     if self.cell.execution_count is None and self.cell.source.strip() and not self.options["skip"]:
-        self.raise_cell_error(
-            "this cell was never run: execute the notebook and save it with its outputs"
-        )
+        self.raise_cell_error("this cell was never run: execute the notebook and save its outputs")
     original_run(self)
 
 
@@ -128,8 +126,8 @@ def compare_outputs(self, test, ref, skip_compare=None):
         difference = pictures.difference(stored, drawn)
         if difference > 1:
             self.comparison_traceback.append(
-                f"Picture {number + 1} is not the stored one: {difference:.2f} times what another font changes. "
-                "If the new one is right, refresh the notebook's outputs."
+                f"Picture {number + 1} is not the stored one: {difference:.2f} times what another font "
+                "changes. If the new one is right, refresh the notebook's outputs."
             )
             return False
     return True

@@ -426,7 +426,8 @@ Digits and frogs have different rulers: compare within a table.
 
 Smaller is better; lesson 08 explains the measure. Where the brackets of two trainings overlap, no winner is known. The course
 ships seed 0 of each training. The settings of the frogs of lessons 03 and 06 come from a [search](frog_search.md) at equal
-computing time, which used seed 0 too: the lowest of the DCGAN's five values is that of the shipped seed. On a GPU nothing was run.
+computing time, which used seed 0 too: the lowest of the DCGAN's five values is that of the shipped seed. On a GPU nothing was
+run.
 
 The trainings have the settings of their lessons, with three exceptions. "WGAN, clipped" trains the digits of lesson 04 with
 the clipping that the lesson shows on the ring. "classic networks" makes only the updates that fit into about the time of the

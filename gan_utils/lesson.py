@@ -86,13 +86,13 @@ def progress(items, label):
 def run_folder(lesson_name, budget):
     """Folder for what a lesson writes: `runs/<lesson>/<budget>` under the working directory.
 
-    Git ignores it. Where nothing can be written, the same under `gan_utils` in the home or in the
-    temporary folder of the system, which a line of print says.
+    Git ignores it. Where nothing can be written, the same under `gans_in_keras` in the home or in
+    the temporary folder of the system, which a line of print says.
 
     Raises:
         OSError: if none of them can be written.
     """
-    places = Path(), Path.home() / "gan_utils", Path(tempfile.gettempdir()) / "gan_utils"
+    places = Path(), Path.home() / "gans_in_keras", Path(tempfile.gettempdir()) / "gans_in_keras"
     for folder in (place / "runs" / lesson_name / budget for place in places):
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)

@@ -96,8 +96,8 @@ def squared_mmd(x, y, bandwidths, *, unbiased=True):
 
     Raises:
         ValueError: if the inner shapes differ, a bandwidth is not positive, or a cloud has fewer
-            samples than the estimate needs; outside of a compiled step also if no two different
-            samples are near at these bandwidths, because the estimate then says nothing.
+            samples than the estimate needs. Outside of a compiled step the unbiased one is also
+            refused if no two samples are near at these bandwidths: it then says nothing.
 
     Source: Gretton et al. 2012, Journal of Machine Learning Research 13, equations 3 and 5. Taught
     in: `07_generative_matching`.
@@ -107,8 +107,8 @@ def squared_mmd(x, y, bandwidths, *, unbiased=True):
     # The kernel of a sample with itself is 1. Sizes may be unknown until a compiled step runs.
     n, m = (ops.cast(ops.shape(cloud)[0], "float32") for cloud in (x, y))
     within_x, within_y, between = ops.sum(xx) - n, ops.sum(yy) - m, ops.sum(xy)
-    _check_near("squared_mmd()", within_x + within_y + between)
     if unbiased:
+        _check_near("squared_mmd()", within_x + within_y + between)
         within = within_x / (n * (n - 1.0)) + within_y / (m * (m - 1.0))
     else:
         within = ops.mean(xx) + ops.mean(yy)
@@ -199,7 +199,8 @@ def _check_clouds(caller, x, y, smallest):
     clouds = []
     for name, cloud in (("x", x), ("y", y)):
         if not checks.is_tensor(cloud):
-            cloud = checks.check_array(caller, name, cloud, (None, ...), smallest=smallest)
+            options = {"smallest": smallest, "remedy": "Look for NaN, or draw more."}
+            cloud = checks.check_array(caller, name, cloud, (None, ...), **options)
         clouds.append(ops.convert_to_tensor(cloud, "float32"))
     shapes = [tuple(cloud.shape) for cloud in clouds]
     fits = shapes[0][1:] == shapes[1][1:] and all(s[0] is None or s[0] >= smallest for s in shapes)
@@ -468,7 +469,7 @@ def _check_number(caller, name, value, least, kind=numbers.Integral):
     checks.require(fits, passed, expected, remedy)
 
 
-def _check_features(caller, real, fake, smallest, remedy="Make both with one network."):
+def _check_features(caller, real, fake, smallest, remedy="Use one network, or draw more."):
     shape, options = (None, None), {"smallest": smallest, "remedy": remedy}
     real = checks.check_array(caller, "real_features", real, shape, **options)
     fake = checks.check_array(caller, "fake_features", fake, (None, real.shape[1]), **options)

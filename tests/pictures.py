@@ -10,9 +10,9 @@ from scipy import ndimage
 REACH = 12  # pixels by which another font or release may move a thing
 NOISE = 0.1  # a paler or darker shade than this is no difference
 WINDOW = 80  # pixels; a legend or a piece of a curve fits in
-# Largest differences of both kinds that count as the same picture. Of 77 figures of the lessons, drawn
-# again: serif letters reach 0.63 of them, letters 5 % larger or smaller 0.94; a hidden legend exceeds
-# them in 37 of 39, a hidden image in 49 of 49. A curve that lies on another one is not missed.
+# Largest differences of both kinds that count as the same picture. In 77 figures of the lessons
+# serif letters reach 0.63 of them, letters 5 % larger or smaller 0.94; a hidden legend exceeds them
+# in 37 of 39, a hidden image in 49 of 49. A curve that lies on another one is not missed.
 WINDOW_INK, COLOURED_INK = 80, 70
 
 
@@ -36,7 +36,7 @@ def unmatched(ink, other):
 
 
 def placements(drawn, size):
-    """The picture brought to another size: stretched, or put with each of its corners on the same corner."""
+    """The picture brought to another size: stretched, or put corner on corner."""
     yield drawn.resize(size, Image.BOX)
     for x in {0, size[0] - drawn.width}:
         for y in {0, size[1] - drawn.height}:

@@ -14,8 +14,8 @@ import nbformat
 from nbclient import NotebookClient
 from PIL import Image
 
-# The kernel inherits the environment, and must show what a student's front end shows: inline figures,
-# a student's warnings, and what C++ libraries print in a red box, which ipykernel hides in a test.
+# The kernel inherits the environment, and must show what a student's front end shows: inline
+# figures, a student's warnings, and what C++ libraries print, which ipykernel hides in a test.
 for name in ("MPLBACKEND", "PYTHONWARNINGS", "PYTEST_CURRENT_TEST"):
     os.environ.pop(name, None)
 os.environ.setdefault("GAN_UTILS_BUDGET", "classroom")
@@ -51,7 +51,7 @@ def refresh(path):
     notebook = nbformat.read(path, as_version=4)
     began = time.time()
     folder = os.path.dirname(os.path.abspath(path))
-    # What an interrupted refresh left behind would be resumed, perhaps with code that has changed since.
+    # What an interrupted refresh left behind would be resumed, perhaps with changed code.
     shutil.rmtree(
         os.path.join(folder, "runs", os.path.basename(path).split(".")[0]), ignore_errors=True
     )

@@ -121,7 +121,7 @@ UPDATES = {
 
 
 def read_settings(path, budget):
-    """Numbers that the cells of a notebook give a name to, in one budget; a name keeps its first number."""
+    """Numbers that the cells of a notebook give a name to, in one budget; the first of a name."""
     settings = {}
     cells = [
         cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"

@@ -35,7 +35,7 @@ def run(*command, cwd):
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """A course of one lesson, refreshed: a figure, a folded check, a library that writes to stderr."""
+    """A course of one lesson, refreshed: a figure, a folded check, a library's red box."""
     folder = tmp_path_factory.mktemp("course")
     for name in ("conftest.py", "pyproject.toml", "tests/pictures.py", "tests/nbval_sanitize.cfg"):
         (folder / name).parent.mkdir(exist_ok=True)

@@ -68,8 +68,8 @@ def test_a_lesson_in_a_kernel_without_a_writable_folder_or_a_window(tmp_path, mo
     resources = {"metadata": {"path": str(here)}}
     NotebookClient(notebook, timeout=300, resources=resources).execute()
     _, start, curves, updated, progress, recording = (cell.outputs for cell in notebook.cells)
-    assert str(home / "gan_utils" / "runs" / "a_lesson" / "ci") in start[0].text
-    assert (home / "gan_utils" / "runs" / "a_lesson" / "ci").is_dir()
+    assert str(home / "gans_in_keras" / "runs" / "a_lesson" / "ci") in start[0].text
+    assert (home / "gans_in_keras" / "runs" / "a_lesson" / "ci").is_dir()
     alt = "Output of D. Lines: D on real. Horizontal axis: updates"
     for (output,), expected in ((curves, alt), (updated, "D goes up.")):
         assert "image/png" in output.data and output.metadata["image/png"]["alt"] == expected

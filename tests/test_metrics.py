@@ -154,7 +154,7 @@ def test_the_interval_holds_the_true_distance_at_its_level():
     def draw(n):
         return random.normal(size=(n, 4)), 0.5 + random.normal(size=(n, 4))
 
-    # Differences of the moments of first, second and third order: 3/4 |mu|^2 + 3/16 |mu|^4 + 1/64 * 25, with |mu|^2 = 1.
+    # Differences of the first three moments: 3/4 |mu|^2 + 3/16 |mu|^4 + 1/64 * 25, |mu|^2 = 1.
     true = 3 / 4 + 3 / 16 + 25 / 64
     results = np.array([metrics.kernel_distance(*draw(300)) for _ in range(200)])
     assert np.mean((results[:, 1] <= true) & (true <= results[:, 2])) >= 0.9
@@ -251,8 +251,9 @@ def test_memorization_test_finds_planted_copies():
     assert metrics.memorization_test(fakes, train, held_out).p_value > 0.05
 
 
-def test_mirrored_copies_of_frogs_are_found_with_mirrors_only(frogs):
-    train, held_out = frogs[:600], frogs[600:]
+def test_mirrored_copies_are_found_with_mirrors_only():
+    images = np.random.default_rng(0).uniform(-1, 1, size=(1000, 8, 8, 1))
+    train, held_out = images[:600], images[600:]
     copies = train[:200, :, ::-1]
     result = metrics.memorization_test(copies, train, held_out, mirror=True)
     assert result.share == 1.0 and result.p_value < 0.01
@@ -313,7 +314,7 @@ def naive_squared_mmd(x, y, bandwidths, unbiased):
 
 
 def gaussian_squared_mmd(mean_x, var_x, mean_y, var_y, width, d):
-    """Squared MMD of N(mean_x, var_x I) and N(mean_y, var_y I) with a Gaussian kernel, in closed form."""
+    """Squared MMD of N(mean_x, var_x I) and N(mean_y, var_y I) in closed form."""
 
     def expected_kernel(shift, variance):
         total = width**2 + variance
@@ -406,7 +407,7 @@ def test_median_bandwidth_is_the_median_of_distances():
     assert metrics.median_bandwidth(np.array([[0.0], [1.0]]), np.array([[3.0]])) == pytest.approx(
         2.0
     )
-    # Four points have six distances, 1, 1, 2, 3, 4 and 5: the median is 2.5, the root of that of the squares 2.55.
+    # Six distances, 1, 1, 2, 3, 4 and 5: their median is 2.5, the root of that of squares 2.55.
     assert metrics.median_bandwidth(
         np.array([[0.0], [1.0]]), np.array([[2.0], [5.0]])
     ) == pytest.approx(2.5)
@@ -425,6 +426,9 @@ def test_bandwidths_at_which_nothing_is_near_are_refused():
         with pytest.raises(ValueError, match="no two different samples are near.*median_bandwidth"):
             test(x, y, 0.02)
     assert metrics.permutation_test(x, y, metrics.median_bandwidth(x, y), seed=0) < 0.01
+    # With the pairs of a sample with itself it is a distance still, though one that pulls nowhere.
+    far = metrics.squared_mmd(np.array([[0.0]]), np.array([[9.0]]), 0.02, unbiased=False)
+    assert float(far) == pytest.approx(2.0)
 
 
 # Settings

@@ -1,4 +1,4 @@
-"""What is installed: the wheel holds package, data and licence, and an editable install finds the course under any path.
+"""What is installed: package, data and licence; an editable install works under any path.
 
 Both are built from a copy in a folder with an umlaut and a space, without a network.
 """
