@@ -323,8 +323,9 @@ class GAN(keras.Model):
             self.check_images(x)
             size = _check_int("batch_size", 32 if batch_size is None else batch_size)
             batches = ShuffledBatches(x, size, self.discriminator_steps, seed=self.seed)
+            first = batches[0]  # which may not split between replicas
             batches.replicas = autodiff.num_replicas(self)
-            return batches, batches[0]
+            return batches, first
         if isinstance(x, keras.utils.PyDataset):
 
             class Watched(type(x)):

@@ -100,8 +100,7 @@ def test_latents_that_do_not_fit_are_refused_before_training():
 # --- the live figure ---
 
 
-@pytest.fixture
-def shown(monkeypatch):
+def watch_figures(monkeypatch):
     """What a live figure is given, `(title, fraction)`, on a clock of a second each look."""
     told, clock = types.SimpleNamespace(figures=[], updates=0, begun=0), iter(range(10**6))
     monkeypatch.setattr(monitors.time, "perf_counter", lambda: float(next(clock)))
@@ -120,6 +119,11 @@ def shown(monkeypatch):
     monkeypatch.setattr(plotting, "plot_progress", plot)
     monkeypatch.setattr(IPython.display, "display", display)
     return told
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    return watch_figures(monkeypatch)
 
 
 def test_the_live_figure_tells_progress_and_the_time_left(shown):
