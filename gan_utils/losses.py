@@ -229,7 +229,8 @@ def _walk(network):
     """A network and the layers inside it at any depth: of models, of wrappers, in attributes."""
     found = [network]
     for layer in found:  # the list grows meanwhile
-        held = vars(layer).values()  # keys of a mapping may be layers, which cannot be sorted
-        parts = keras.tree.flatten([[*x.values()] if isinstance(x, dict) else x for x in held])
-        found += [part for part in parts if isinstance(part, layers.Layer) and part not in found]
+        for value in vars(layer).values():
+            held = value.values() if isinstance(value, dict) else value
+            held = held if isinstance(value, (dict, list, tuple)) else [value]
+            found += [part for part in held if isinstance(part, layers.Layer) and part not in found]
     return found

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import time
+import types
 from pathlib import Path
 
 import keras
@@ -15,6 +16,9 @@ import numpy as np
 from PIL import Image
 
 from gan_utils import autodiff, checks, images, plotting
+
+LIBRARIES = ("jax", "keras", "numpy", "tensorflow")  # their functions are told by name
+HELD = (int, float, str, types.FunctionType)  # values of a module that a function may use
 
 
 class Watch(keras.callbacks.Callback):
@@ -311,18 +315,30 @@ def _fingerprint(gan, recorders):
     return {name: str(mark) for name, mark in marks.items()}
 
 
-def _tell(function):
-    """A function as text that is the same in each process: its code and the values it holds."""
-    if isinstance(function, functools.partial):
-        return f"{_tell(function.func)} {function.args} {function.keywords}"
-    if not hasattr(function, "__code__"):
-        return f"{type(function).__name__} {getattr(function, '__dict__', '')}"
-    code, names = function.__code__, function.__globals__
-    cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    numbers = [names[n] for n in code.co_names if isinstance(names.get(n), (int, float, str))]
-    held = [_tell(c) if callable(c) else c for c in cells], numbers, function.__kwdefaults__
-    text = repr((code.co_code, code.co_consts, function.__defaults__, *held))
-    return re.sub(r"<code object[^>]*>|0x[0-9a-f]+", "", text)
+def _tell(thing, seen=()):
+    """What a function does, as text that is the same in each process: its code and its values."""
+    if isinstance(thing, (np.ndarray, np.generic)):
+        return _checksum(thing)
+    library = str(getattr(thing, "__module__", "")).split(".")[0] in LIBRARIES
+    if library or id(thing) in seen or isinstance(thing, (type, keras.Layer)):
+        return getattr(thing, "__qualname__", type(thing).__name__)
+    seen = (*seen, id(thing))
+    if isinstance(thing, functools.partial):
+        thing = [thing.func, thing.args, thing.keywords]
+    elif isinstance(thing, types.FunctionType):
+        code, names = thing.__code__, thing.__globals__
+        used = [names[n] for n in code.co_names if isinstance(names.get(n), HELD)]
+        cells = [cell.cell_contents for cell in thing.__closure__ or ()]
+        thing = [code, used, cells, thing.__defaults__, thing.__kwdefaults__]
+    elif isinstance(thing, types.CodeType):
+        thing = [thing.co_code, thing.co_names, thing.co_consts]
+    elif callable(thing):  # an object of a class of your own
+        thing = [type(thing).__name__, vars(type(thing)).get("__call__"), vars(thing)]
+    if isinstance(thing, (dict, list, tuple)):
+        parts = thing.items() if isinstance(thing, dict) else thing
+        return str([_tell(part, seen) for part in parts])
+    plain = isinstance(thing, (int, float, str, bytes, type(None)))
+    return repr(thing) if plain else type(thing).__name__
 
 
 def _checksum(content):

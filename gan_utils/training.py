@@ -89,7 +89,7 @@ class GAN(keras.Model):
             optimizer.build(network.trainable_variables)
         super().compile(optimizers[0], **{"jit_compile": autodiff.BACKEND == "jax", **kwargs})
         self.generator_optimizer, self.discriminator_optimizer = optimizers
-        self.arguments = {"optimizers": optimizers, "loss": loss, "penalty": penalty}
+        self.arguments = {"optimizers": optimizers, "loss": loss, "penalty": penalty, **kwargs}
         self.arguments["discriminator_steps"] = self.discriminator_steps
         self.penalty, self.flags, self.checked = penalty, self._read_flags(), False
 
@@ -323,8 +323,9 @@ class GAN(keras.Model):
             self.check_images(x)
             size = _check_int("batch_size", 32 if batch_size is None else batch_size)
             batches = ShuffledBatches(x, size, self.discriminator_steps, seed=self.seed)
+            first = batches[0]  # which may not split between replicas
             batches.replicas = autodiff.num_replicas(self)
-            return batches, batches[0]
+            return batches, first
         if isinstance(x, keras.utils.PyDataset):
 
             class Watched(type(x)):
@@ -355,7 +356,7 @@ class GAN(keras.Model):
             checks.require(not pixels, passed, remedy)
             self.check_images(batch, place)
         except ValueError as error:
-            self.problem = error  # the backend raises its own error in its place
+            self.problem = self.problem or error  # the backend raises its own error in its place
             raise
         return batch.astype("float32", copy=False)
 

@@ -1,43 +1,37 @@
-"""A small run with `monitors.Checkpoint`. As a script, which tests kill: folder or "", epochs, largest file in bytes."""
+"""A small run with `monitors.Checkpoint`.
+
+As a script, which tests kill: folder or "", epochs, largest file in bytes.
+"""
 
 import hashlib
 import sys
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
-from gan_utils import latents, monitors, networks, training
+from gan_utils import data, monitors, networks, training
 
-POINTS = np.random.default_rng(0).normal(size=(160, 2)).astype("float32")
+POINTS = np.random.default_rng(0).normal(size=(96, 2)).astype("float32")
 
 
-def build(
-    first_weights=1,
-    *,
-    seed=3,
-    learning_rate=1e-2,
-    dropout=0.3,
-    use_ema=True,
-    order="discriminator_first",
-):
-    """A GAN with batch normalisation, dropout, Adam and RMSprop, both with averaged weights."""
+def build(first_weights=1, *, seed=3, learning_rate=1e-2, dropout=0.3, **options):
+    """A GAN with batch normalisation, dropout, Adam and RMSprop, whose steps are not compiled."""
     keras.utils.set_random_seed(first_weights)
     hidden = [layers.Dense(8), layers.BatchNormalization(), layers.LeakyReLU(0.2), layers.Dense(2)]
     generator = keras.Sequential([keras.Input((3,)), *hidden], name="generator")
-    gan = training.GAN(
-        generator, networks.build_mlp_discriminator((2,), units=(8,), dropout=dropout), seed=seed
-    )
-    adam = keras.optimizers.Adam(learning_rate, beta_1=0.5, use_ema=use_ema)
-    gan.compile(keras.optimizers.RMSprop(1e-2, use_ema=use_ema), adam, order=order)
+    discriminator = networks.build_mlp_discriminator((2,), units=(8,), dropout=dropout)
+    gan = training.GAN(generator, discriminator, seed=seed)
+    adam = keras.optimizers.Adam(learning_rate, beta_1=0.5)
+    gan.compile(keras.optimizers.RMSprop(1e-2), adam, **{"run_eagerly": True, **options})
     return gan
 
 
 def record():
-    return monitors.Recorder(latents.sample_latents(4, 3, seed=1), every=7)
+    return monitors.Recorder(data.sample_latents(4, 3, seed=1), every=4)
 
 
-def train(gan, recorder, folder=None, epochs=6, callbacks=(), images=POINTS, **kwargs):
+def train(gan, recorder, folder=None, epochs=4, callbacks=(), images=POINTS, **kwargs):
     """Train and give back the history; with a folder, the run saves there and goes on there."""
     checkpoints = [] if folder is None else [monitors.Checkpoint(folder, recorder)]
     callbacks = [recorder, *checkpoints, *callbacks]
@@ -48,21 +42,15 @@ def train(gan, recorder, folder=None, epochs=6, callbacks=(), images=POINTS, **k
 
 def digest(gan, recorder, history):
     """SHA-256 of every bit of the end of a run: variables, recordings, history."""
-    variables = (
-        gan.variables + gan.generator_optimizer.variables + gan.discriminator_optimizer.variables
-    )
-    arrays = [ops.convert_to_numpy(variable) for variable in variables]
+    arrays = [value for _, value in gan.copy_variables()]
     arrays += [values for _, values in sorted(recorder.state().items())]
-    arrays += [np.array(history.epoch)] + [
-        np.array(values) for _, values in sorted(history.history.items())
-    ]
-    return hashlib.sha256(
-        b"".join(f"{array.dtype} {array.shape}".encode() + array.tobytes() for array in arrays)
-    ).hexdigest()
+    arrays += [np.array(history.epoch), *(np.array(v) for _, v in sorted(history.history.items()))]
+    parts = [f"{array.dtype} {array.shape}".encode() + array.tobytes() for array in arrays]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 class Teller(keras.callbacks.Callback):
-    """Prints what was saved, and after the third epoch sets a limit to the bytes of a file, if one is given."""
+    """Prints what was saved; may set a limit to the bytes of a file after the third epoch."""
 
     def __init__(self, limit):
         super().__init__()
@@ -84,7 +72,7 @@ class Teller(keras.callbacks.Callback):
 
 
 if __name__ == "__main__":
-    gan, recorder = build(), record()
+    gan, recorder = build(run_eagerly=False), record()
     teller = Teller(int(sys.argv[3]) if len(sys.argv) > 3 else None)
     history = train(gan, recorder, sys.argv[1] or None, int(sys.argv[2]), [teller])
     print("digest", digest(gan, recorder, history), flush=True)

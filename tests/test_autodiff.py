@@ -17,15 +17,6 @@ def test_gradient_of_a_square():
     np.testing.assert_array_equal(np.asarray(gradients[1]), [0.0, 0.0])
 
 
-def test_joint_gradients_are_those_of_each_scalar_alone():
-    v, w, unused = keras.Variable(3.0), keras.Variable(2.0), keras.Variable(1.0)
-    scalars, aux, gradients = autodiff.joint_gradients(
-        lambda: ((v * w, v * w * w), "aux"), [v, unused], [w]
-    )
-    assert [float(scalar) for scalar in scalars] == [6.0, 12.0] and aux == "aux"
-    assert [[float(g) for g in part] for part in gradients] == [[2.0, 0.0], [12.0]]
-
-
 def test_what_the_function_writes_stays_written():
     v, counter = keras.Variable(2.0), keras.Variable(0.0)
 
@@ -85,18 +76,24 @@ def test_input_gradient_agrees_with_finite_differences():
         np.testing.assert_allclose(found[:, axis], difference[:, 0], atol=2e-3)
 
 
-def test_gradients_at_values_can_be_differentiated_once_more():
-    x, y = keras.ops.convert_to_tensor([3.0]), keras.ops.convert_to_tensor([2.0])
+def test_learn_changes_its_network_by_the_slope_from_before_the_update():
+    network = keras.Sequential([keras.Input((1,)), layers.Dense(1, use_bias=False)])
+    other = keras.Sequential([keras.Input((1,)), layers.Dense(1, use_bias=False)])
+    network.set_weights([np.array([[3.0]])])
+    other.set_weights([np.array([[2.0]])])
+    one, optimizer = keras.ops.ones((1, 1)), keras.optimizers.SGD(0.1)
 
-    def slope(values):  # d/dx of x^3 y is 3 x^2 y
-        return keras.ops.sum(
-            autodiff.gradients_at(lambda v: keras.ops.sum(v[0] ** 3 * v[1]), values)[1][0]
-        )
+    def loss():  # w^2 v, with the slope 2 w v = 12
+        return keras.ops.sum(network(one) ** 2 * other(one)), "aux"
 
-    value, gradients = autodiff.gradients_at(slope, [x, y])
-    assert float(value) == pytest.approx(54.0)
-    assert [float(g[0]) for g in gradients] == pytest.approx([36.0, 27.0])  # 6 x y and 3 x^2
-    assert float(autodiff.gradients_at(lambda v: keras.ops.sum(v[0]), [x, y])[1][1][0]) == 0.0
+    value, aux = autodiff.learn(network, optimizer, loss)
+    assert (float(value), aux) == (18.0, "aux")
+    assert float(network.get_weights()[0][0, 0]) == pytest.approx(3.0 - 0.1 * 12.0)
+    assert float(other.get_weights()[0][0, 0]) == 2.0
+    network.trainable = False
+    optimizer = keras.optimizers.SGD(0.1)
+    assert autodiff.learn(other, optimizer, loss)[1] == "aux"
+    assert float(network.get_weights()[0][0, 0]) == pytest.approx(1.8)
 
 
 def test_device_is_named():

@@ -1,25 +1,24 @@
 """`monitors.Checkpoint`: a run that was cut ends bit for bit where the uninterrupted one ends."""
 
-import atexit
+import functools
 import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 import checkpoint_run as run
 import keras
 import numpy as np
 import pytest
+from keras import layers, ops
 
-from gan_utils import latents, monitors, training
+from gan_utils import losses, monitors, training
 
 ROOT = Path(__file__).parent.parent
-UPDATES = 5  # in an epoch
+UPDATES = 3  # in an epoch
 
 
 class CutError(Exception):
@@ -39,14 +38,20 @@ def cut(update):
 
 
 def finish(folder, gan=None, **kwargs):
-    """Call the same `fit` in a new session, where the weights begin elsewhere; the digest of its end."""
+    """Digest of the end of the same `fit` in a new session, where the weights begin elsewhere."""
     gan = run.build(99) if gan is None else gan
     recorder = run.record()
     return run.digest(gan, recorder, run.train(gan, recorder, folder, **kwargs))
 
 
+def resume(folder, gan, recorder=None, *, images=run.POINTS, batch_size=32, epochs=4):
+    """What `fit` does with a checkpoint before the first update."""
+    gan.batches = training.ShuffledBatches(images, batch_size, gan.discriminator_steps)
+    return monitors.Checkpoint(folder, recorder or run.record()).resume(gan, epochs, 0)
+
+
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name[:12] for path in folder.iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +62,10 @@ def whole():
 
 @pytest.fixture(scope="module")
 def cut_run(tmp_path_factory):
-    """Folder of a run that was cut in its fifth epoch. Tests copy it."""
+    """Folder of a run that was cut in its fourth epoch. Tests copy it."""
     folder = tmp_path_factory.mktemp("cut") / "checkpoint"
     with pytest.raises(CutError):
-        run.train(run.build(), run.record(), folder, callbacks=cut(4 * UPDATES + 2))
+        run.train(run.build(), run.record(), folder, callbacks=cut(3 * UPDATES + 2))
     return folder
 
 
@@ -70,25 +75,18 @@ def folder(cut_run, tmp_path):
 
 
 def test_a_new_session_goes_on_and_says_so(folder, whole, capsys):
-    assert names(folder) == ["epoch_000003", "epoch_000004"]
+    assert names(folder) == ["epoch_000002", "epoch_000003"]
     gan, recorder = run.build(99), run.record()
     history = run.train(gan, recorder, folder)
     assert run.digest(gan, recorder, history) == whole
-    assert history.epoch == list(range(6)) and len(history.history["d_real"]) == 6
-    assert recorder.steps == list(range(1, 6 * UPDATES + 1)) and recorder.sample_steps == [
-        0,
-        7,
-        14,
-        21,
-        28,
-        30,
-    ]
-    told = f"Resumed after epoch 4 of 6 (update 20), saved in {folder}. Delete this folder to start anew.\n"
+    assert history.epoch == [0, 1, 2, 3] and len(history.history["d_real"]) == 4
+    assert recorder.steps == list(range(1, 13)) and recorder.sample_steps == [0, 4, 8, 12]
+    told = f"Resumed after epoch 3 of 4, saved in {folder}. Delete this folder to start anew.\n"
     assert capsys.readouterr().out == told
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("update", [2, random.Random(0).randint(UPDATES + 1, 6 * UPDATES)])
+@pytest.mark.parametrize("update", [2, random.Random(0).randint(UPDATES + 1, 4 * UPDATES)])
 def test_the_same_session_goes_on_wherever_it_was_cut(update, tmp_path, whole):
     gan = run.build()
     with pytest.raises(CutError):
@@ -96,172 +94,245 @@ def test_the_same_session_goes_on_wherever_it_was_cut(update, tmp_path, whole):
     assert finish(tmp_path, gan) == whole
 
 
-def test_other_optimizers_come_back_too(tmp_path):
+def test_other_optimizers_and_a_penalty_come_back_too(tmp_path):
     def build(first_weights):
         gan = run.build(first_weights)
-        momentum = keras.optimizers.SGD(
-            keras.optimizers.schedules.ExponentialDecay(1e-2, 3, 0.9), momentum=0.9
-        )
+        falling = keras.optimizers.schedules.ExponentialDecay(1e-2, 3, 0.9)
+        momentum = keras.optimizers.SGD(falling, momentum=0.9)
         gan.compile(
             keras.optimizers.Adam(1e-2, amsgrad=True),
             momentum,
             loss="wasserstein",
-            steps_per_execution=2,
+            penalty=losses.gradient_penalty,
+            run_eagerly=True,
         )
         return gan
 
     with pytest.raises(CutError):
-        run.train(build(1), run.record(), tmp_path, epochs=4, callbacks=cut(8))
-    assert finish(tmp_path, build(2), epochs=4) == finish(None, build(1), epochs=4)
+        run.train(build(1), run.record(), tmp_path, epochs=3, callbacks=cut(UPDATES + 2))
+    assert finish(tmp_path, build(2), epochs=3) == finish(None, build(1), epochs=3)
 
 
-def test_without_a_seed_the_drawn_ones_come_back(tmp_path):
-    gan = run.build(seed=None)
-    with pytest.raises(CutError):
-        run.train(gan, run.record(), tmp_path, epochs=2, callbacks=cut(UPDATES + 2))
-    resumed = run.build(99, seed=None)
-    run.train(resumed, run.record(), tmp_path, epochs=1 + 1)
-    generator = np.random.default_rng(gan.batches.seed)
-    orders = [generator.permutation(len(run.POINTS)) for _ in range(4)]
-    # Number 0 is a look at the data, then one for each of the two epochs, and the next is drawn at the end.
-    np.testing.assert_array_equal(resumed.batches.order, orders[3])
+@pytest.mark.parametrize("drawn_with", [1, 99])
+def test_a_seed_that_was_drawn_must_be_drawn_again(drawn_with, tmp_path):
+    resume(tmp_path, run.build(1, seed=None))
+    if drawn_with == 1:
+        assert resume(tmp_path, run.build(1, seed=None)) == 0
+        return
+    with pytest.raises(ValueError, match="differs from this one in: seed"):
+        resume(tmp_path, run.build(99, seed=None))
 
 
-def truncate(path, rng):
-    content = path.read_bytes()
-    path.write_bytes(content[: rng.integers(len(content))])
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-100])
 
 
-def flip(path, rng):
+def flip(path):
     content = bytearray(path.read_bytes())
-    content[rng.integers(len(content))] ^= 1
+    content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("file", ["gan.weights.h5", "arrays.npz", "state.json"])
-@pytest.mark.parametrize("damage", [truncate, flip, lambda path, rng: path.unlink()])
-def test_a_damaged_checkpoint_is_refused_and_told(file, damage, folder):
-    damage(folder / "epoch_000004" / file, np.random.default_rng())
-    state, arrays, problem = monitors._read_checkpoint(folder / "epoch_000004")
-    assert state is None and arrays is None and "damaged" in problem
-    assert monitors._read_checkpoint(folder / "epoch_000003")[2] == ""
+def empty(path):
+    path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("file", ["gan.weights.h5", "arrays.npz", "state.json"])
-def test_the_checkpoint_before_a_truncated_one_is_used(file, folder, whole, capsys):
-    truncate(folder / "epoch_000004" / file, np.random.default_rng())
-    assert finish(folder) == whole
-    out = capsys.readouterr().out
-    assert f"Refused {folder / 'epoch_000004'}: " in out and "Resumed after epoch 3 of 6" in out
-    assert names(folder) == ["refused_epoch_000004"]
+@pytest.mark.parametrize("damage", [truncate, flip, empty])
+def test_the_checkpoint_before_a_damaged_one_is_used(damage, folder, whole, capsys):
+    last = max(folder.iterdir())
+    damage(last)
+    assert resume(folder, run.build()) == 2
+    told = capsys.readouterr().out
+    assert f"Refused {last}: it is damaged." in told and "Resumed after epoch 2 of 4" in told
+    if damage is flip:
+        assert finish(folder) == whole
+        assert names(folder) == ["refused_epoc"]
 
 
-def test_with_damaged_checkpoints_only_training_starts_anew_and_says_so(folder, whole, capsys):
+def test_with_damaged_checkpoints_only_training_starts_anew_and_says_so(folder, capsys):
     for path in folder.iterdir():
-        (path / "state.json").unlink()
-    assert finish(folder, run.build()) == whole
-    assert (
-        f"No checkpoint in {folder} can be used: training starts anew." in capsys.readouterr().out
+        truncate(path)
+    assert resume(folder, run.build()) == 0
+    assert capsys.readouterr().out.count("Refused") == 2
+    assert names(folder) == ["epoch_000000", "refused_epoc", "refused_epoc"]
+
+
+def with_options(**options):
+    gan = run.build()
+    optimizers = gan.generator_optimizer, gan.discriminator_optimizer
+    return (
+        run.build(**options) if "rate" in options else (gan.compile(*optimizers, **options), gan)[1]
     )
 
 
-def other_latents():
-    return monitors.Recorder(latents.sample_latents(4, 3, seed=2), every=7)
-
-
-def with_loss(loss):
-    gan = run.build()
-    gan.compile(gan.generator_optimizer, gan.discriminator_optimizer, loss=loss)
+def with_generator(units):
+    wide = run.build()
+    generator = keras.Sequential([keras.Input((3,)), layers.Dense(units), layers.Dense(2)])
+    gan = training.GAN(generator, wide.discriminator, seed=3)
+    gan.compile(keras.optimizers.RMSprop(1e-2), wide.discriminator_optimizer)
     return gan
 
 
+def other_recorder():
+    return monitors.Recorder(np.ones((4, 3), "float32"), every=4)
+
+
 FOREIGN = {
-    "learning rate": (
-        {"learning_rate": 1e-3},
-        {},
-        "discriminator's optimizer, learning_rate: 0.001 here, 0.01 there",
+    "learning rate": (lambda: run.build(learning_rate=1e-3), {}, "discriminator_optimizer"),
+    "dropout": (lambda: run.build(dropout=0.1), {}, "discriminator"),
+    "seed": (lambda: run.build(seed=4), {}, "seed"),
+    "loss": (lambda: with_options(loss="wasserstein"), {}, "discriminator_loss, generator_loss"),
+    "penalty": (lambda: with_options(penalty=losses.gradient_penalty), {}, "penalty"),
+    "updates of D": (
+        lambda: with_options(discriminator_steps=2),
+        {"batch_size": 16},
+        "updates of D",
     ),
-    "dropout": ({"dropout": 0.1}, {}, "rate: 0.1 here, 0.3 there"),
-    "average": (
-        {"use_ema": False},
-        {},
-        "discriminator's optimizer, use_ema: False here, True there",
-    ),
-    "order": (
-        {"order": "generator_first"},
-        {},
-        "order: generator_first here, discriminator_first there",
-    ),
-    "seed": ({"seed": 4}, {}, "seed: 4 here, 3 there"),
-    "batch size": ({}, {"batch_size": 40}, "batch_size: 40 here, 32 there"),
-    "number of images": (
-        {},
-        {"images": run.POINTS[:-1]},
-        r"images: \[159, 2\] here, \[160, 2\] there",
-    ),
-    "images": ({}, {"images": -run.POINTS}, "checksum: "),
-    "epochs": ({}, {"epochs": 2}, "epochs: 2 here, 4 done there"),
+    "generator": (lambda: with_generator(9), {}, "generator"),
+    "batch size": (run.build, {"batch_size": 40}, "batch_size"),
+    "number of images": (run.build, {"images": run.POINTS[:-1]}, "data"),
+    "images": (run.build, {"images": -run.POINTS}, "data"),
+    "recorder": (run.build, {"recorder": other_recorder()}, "recorders"),
+    "epochs": (run.build, {"epochs": 2}, "epochs"),
 }
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_a_foreign_checkpoint_is_refused_and_stays(name, folder, capsys):
-    settings, kwargs, message = FOREIGN[name]
-    with pytest.raises(ValueError, match=message):
-        finish(folder, run.build(**settings), **kwargs)
-    assert capsys.readouterr().out.count("Refused") == 2
-    assert names(folder) == ["epoch_000003", "epoch_000004"]
+def test_a_foreign_checkpoint_is_refused_and_stays(name, folder):
+    build, kwargs, different = FOREIGN[name]
+    with pytest.raises(ValueError, match=rf"differs from this one in: {different}\. Choose"):
+        resume(folder, build(), **kwargs)
+    assert names(folder) == ["epoch_000002", "epoch_000003"]
 
 
-def test_other_networks_losses_and_recorders_are_foreign(folder):
-    with pytest.raises(ValueError, match="discriminator_loss: wasserstein_discriminator_loss here"):
-        finish(folder, with_loss("wasserstein"))
-    with pytest.raises(ValueError, match="latents of recorder 0: "):
-        run.train(run.build(), other_latents(), folder)
-    wide = run.build()
-    generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(9), keras.layers.Dense(2)])
-    gan = training.GAN(generator, wide.discriminator, seed=3)
-    gan.compile(keras.optimizers.RMSprop(1e-2), wide.discriminator_optimizer)
-    with pytest.raises(ValueError, match="generator's layer 1, units: 9 here, 8 there"):
-        finish(folder, gan)
+SCALE = 1.0
 
 
-def test_a_foreign_checkpoint_among_the_own_is_put_aside(folder, whole, tmp_path):
-    with pytest.raises(CutError):
-        run.train(run.build(seed=8), run.record(), tmp_path / "other", callbacks=cut(UPDATES + 1))
-    shutil.move(tmp_path / "other" / "epoch_000001", folder / "epoch_000005")
-    assert finish(folder) == whole
-    assert names(folder) == ["refused_epoch_000005"]
+def by_closure(weight, reduce=ops.mean):
+    def penalty(discriminator, real_images, fake_images, seed):
+        return weight * reduce(ops.square(discriminator(real_images, training=True)))
+
+    return penalty
 
 
-def test_layers_that_were_counted_on_are_no_other_networks(folder, whole):
+def by_inner(weight):
+    return lambda d, real, fake, seed: ops.mean(
+        functools.reduce(lambda a, b: a + weight * b, [d(real)])
+    )
+
+
+def weigh(value):
+    return SCALE * value
+
+
+def by_global(weight):
+    penalty = lambda d, real, fake, seed: weigh(ops.mean(d(real)))  # noqa: E731
+    text = monitors._tell(penalty)
+    assert f"[{SCALE}]" in text or str(SCALE) in text
+    return penalty
+
+
+class ByObject:
+    def __init__(self, weight):
+        self.weight = weight
+
+    def __call__(self, discriminator, real_images, fake_images, seed):
+        return self.weight * ops.mean(discriminator(real_images))
+
+
+PENALTIES = {
+    "lambda": lambda w: (
+        (lambda d, real, fake, seed: 1.0 * ops.mean(d(real)))
+        if w == 1.0
+        else (lambda d, real, fake, seed: 2.0 * ops.mean(d(real)))
+    ),
+    "name of a function": lambda w: (
+        (lambda d, real, fake, seed: ops.mean(d(real)))
+        if w == 1.0
+        else (lambda d, real, fake, seed: ops.max(d(real)))
+    ),
+    "lambda inside": lambda w: (
+        (lambda d, real, fake, seed: sum(map(lambda x: 1.0 * x, [ops.mean(d(real))])))
+        if w == 1.0
+        else (lambda d, real, fake, seed: sum(map(lambda x: 2.0 * x, [ops.mean(d(real))])))
+    ),
+    "closure": by_closure,
+    "function in a closure": lambda w: by_closure(1.0, by_closure(w)),
+    "array in a closure": lambda w: by_closure(np.full(2000, w)),
+    "partial": lambda w: functools.partial(losses.gradient_penalty, weight=w),
+    "object": ByObject,
+    "global number": lambda w: by_global(w),
+}
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_another_penalty_is_told_and_the_same_one_goes_on(name, tmp_path, monkeypatch):
+    def begin(weight):
+        monkeypatch.setattr(sys.modules[__name__], "SCALE", weight)
+        return resume(tmp_path, with_options(penalty=PENALTIES[name](weight)))
+
+    begin(1.0)
+    assert begin(1.0) == 0
+    with pytest.raises(ValueError, match="differs from this one in: penalty"):
+        begin(2.0)
+
+
+def test_what_a_network_in_a_penalty_has_learnt_makes_no_other_penalty(tmp_path):
+    for first_weights in (1, 99):
+        gan = run.build(first_weights)
+        optimizers = gan.generator_optimizer, gan.discriminator_optimizer
+        gan.compile(*optimizers, penalty=by_closure(1.0, gan.discriminator))
+        assert resume(tmp_path, gan) == 0
+
+
+def test_layers_that_were_counted_on_are_no_other_networks(folder):
     run.build()  # a cell that is run again makes `dense_5` of what was `dense_3`
-    keras.layers.Dense(1)
-    assert finish(folder, run.build(99)) == whole
+    layers.Dense(1)
+    assert resume(folder, run.build(99)) == 3
+
+
+def test_two_runs_in_one_folder_stop_the_one_that_comes_later(tmp_path):
+    """Two kernels of one lesson. The other one saves when this one is in its second epoch."""
+
+    def other(epoch, logs):
+        if epoch == 1:
+            resume_and_save = monitors.Checkpoint(tmp_path, run.record())
+            gan.batches = batches = gan.batches
+            resume_and_save.resume(gan, 4, 0)
+            resume_and_save.on_epoch_end(1, {})
+            assert gan.batches is batches
+
+    gan = run.build()
+    look = keras.callbacks.LambdaCallback(on_epoch_begin=other)
+    with pytest.raises(ValueError, match="Another run saves in .*choose another folder"):
+        run.train(gan, run.record(), tmp_path, callbacks=[look])
+    assert "epoch_000002" in names(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_stops_before_the_first_update(tmp_path):
     (tmp_path / "file").write_text("")
     gan = run.build()
     with pytest.raises(
-        OSError, match="could not be written to .*file.* The folder must allow writing.* Make room"
+        OSError, match="could not be written to .*file.* Make room .*another folder"
     ):
         run.train(gan, run.record(), tmp_path / "file" / "checkpoint")
     assert int(gan.generator_optimizer.iterations) == 0
 
 
-def test_a_read_only_folder_stops_before_the_first_update(folder, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise PermissionError(
-            13, "Permission denied"
-        )  # root may write anywhere, so the system cannot be asked
+@pytest.mark.parametrize("function", ["fsync", "replace"])
+def test_a_disk_that_refuses_stops_the_run_and_leaves_the_last_checkpoint(
+    function, folder, whole, monkeypatch
+):
+    def refuse(*args):
+        raise OSError(28, "No space left on device")
 
-    gan = run.build()
-    monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(OSError, match="could not be written to .*Permission denied"):
-        run.train(gan, run.record(), folder)
-    assert int(gan.generator_optimizer.iterations) == 0
-    assert names(folder) == ["epoch_000003", "epoch_000004"]
+    with monkeypatch.context() as patched:
+        patched.setattr(os, function, refuse)
+        with pytest.raises(OSError, match="could not be written to .*No space left"):
+            run.train(run.build(), run.record(), folder)
+    assert [n for n in names(folder) if n != "unfinished"] == ["epoch_000002", "epoch_000003"]
+    if function == "fsync":
+        assert finish(folder) == whole and not folder.exists()
 
 
 def test_a_broken_weight_is_not_saved(tmp_path):
@@ -273,78 +344,29 @@ def test_a_broken_weight_is_not_saved(tmp_path):
             weight.assign(np.full(weight.shape, np.nan))
 
     first = keras.callbacks.LambdaCallback(on_epoch_end=spoil)
-    callbacks = [first, monitors.Checkpoint(tmp_path)]
     with pytest.raises(FloatingPointError):
-        gan.fit(run.POINTS, batch_size=32, epochs=9, verbose=0, callbacks=callbacks)
-    assert names(tmp_path)[0] < names(tmp_path)[-1] == "epoch_000002"
+        gan.fit(run.POINTS, verbose=0, epochs=9, callbacks=[first, monitors.Checkpoint(tmp_path)])
+    assert names(tmp_path) == ["epoch_000001", "epoch_000002"]
 
 
-def test_a_rate_that_a_callback_changed_is_no_foreign_setting(tmp_path):
-    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 1e-2 / (epoch + 1))
-
-    def train(gan, *last):
-        gan.fit(run.POINTS, batch_size=32, epochs=4, verbose=0, callbacks=[schedule, *last])
-
-    gan = run.build()
-    with pytest.raises(CutError):
-        train(gan, monitors.Checkpoint(tmp_path), *cut(UPDATES * 2 + 1))
-    rates = [float(o.learning_rate) for o in (gan.generator_optimizer, gan.discriminator_optimizer)]
-    assert rates[0] != rates[1]  # the schedule changes G's
-    train(gan, monitors.Checkpoint(tmp_path))  # the same session
-    whole = run.build()
-    train(whole)
-    for value, expected in zip(
-        training.gradient_weights(gan.generator), training.gradient_weights(whole.generator)
-    ):
-        np.testing.assert_array_equal(value, expected)
-    assert gan.history.history == whole.history.history
-
-
-def test_a_run_with_no_epoch_left_ends_with_a_live_figure(tmp_path):
-    def recorder():
-        return monitors.Recorder(latents.sample_latents(4, 3, seed=1), every=7, live=True)
-
-    with pytest.raises(CutError):
-        run.train(run.build(), recorder(), tmp_path, epochs=6, callbacks=cut(UPDATES * 3 + 1))
-    history = run.train(run.build(), recorder(), tmp_path, epochs=3)
-    assert history.epoch == [0, 1, 2]
+def test_a_run_with_no_epoch_left_ends(folder):
+    history = run.train(run.build(), run.record(), folder, epochs=3)
+    assert history.epoch == [0, 1, 2] and not folder.exists()
 
 
 def test_every_second_epoch_is_saved_and_two_are_kept(tmp_path):
-    (tmp_path / "unfinished").mkdir()  # of a killed run
+    (tmp_path / "unfinished").write_text("of a killed run")
     (tmp_path / "notes.txt").write_text("mine")
     gan, seen = run.build(), []
     checkpoint = monitors.Checkpoint(tmp_path, every=2)
     look = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: seen.append(names(tmp_path)[:-1])
     )
-    gan.fit(run.POINTS, batch_size=32, epochs=5, verbose=0, callbacks=[checkpoint, look])
+    gan.fit(run.POINTS, batch_size=48, epochs=5, verbose=0, callbacks=[checkpoint, look])
     two, four = "epoch_000002", "epoch_000004"
-    assert seen == [
-        ["epoch_000000"],
-        ["epoch_000000", two],
-        ["epoch_000000", two],
-        [two, four],
-        [two, four],
-    ]
+    both = [["epoch_000000", two]] * 2 + [[two, four]] * 2
+    assert seen == [["epoch_000000"], *both]
     assert names(tmp_path) == ["notes.txt"]
-
-
-def test_a_later_start_takes_the_order_of_its_epoch(tmp_path):
-    seen = []
-    look = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: seen.append(gan.batches.order)
-    )
-    gan = run.build()
-    run.train(gan, run.record(), epochs=4, callbacks=[look])
-    run.train(gan, run.record(), epochs=4, initial_epoch=2, callbacks=[look])
-    with pytest.raises(CutError):
-        run.train(gan, run.record(), tmp_path, epochs=4, initial_epoch=2, callbacks=cut(2))
-    run.train(gan, run.record(), tmp_path, epochs=4, initial_epoch=2, callbacks=[look])
-    generator = np.random.default_rng(3)
-    orders = [generator.permutation(len(run.POINTS)) for _ in range(5)]
-    for order, number in zip(seen, [1, 2, 3, 4, 3, 4, 3, 4], strict=True):
-        np.testing.assert_array_equal(order, orders[number])
 
 
 def test_a_cut_run_leaves_no_later_start_to_the_next_fit(folder):
@@ -362,88 +384,50 @@ class Ordered(keras.utils.PyDataset):
         return run.POINTS[index * 32 : (index + 1) * 32]
 
 
-def test_a_data_set_in_fixed_order_goes_on_exactly(tmp_path):
-    kwargs = {"images": Ordered(), "batch_size": None, "epochs": 3}
+def test_a_data_set_in_fixed_order_goes_on_exactly_and_says_what_was_not_compared(tmp_path, capsys):
+    kwargs = {"images": Ordered(), "batch_size": None, "epochs": 2}
     with pytest.raises(CutError):
         run.train(run.build(), run.record(), tmp_path, callbacks=cut(UPDATES + 2), **kwargs)
     assert finish(tmp_path, **kwargs) == finish(None, run.build(), **kwargs)
-
-
-def test_arguments_that_do_not_fit_are_refused(tmp_path):
-    for kwargs in (
-        {"every": 0},
-        {"every": 1.5},
-        {"recorder": 3},
-        {"recorder": [run.record(), "x"]},
-    ):
-        with pytest.raises(ValueError, match=r"Checkpoint\(\) received (recorder|every)="):
-            monitors.Checkpoint(tmp_path, **kwargs)
-    with pytest.raises(ValueError, match="steps_per_epoch=2 of 5 batches"):
-        run.train(run.build(), run.record(), tmp_path, steps_per_epoch=2)
+    assert "The images of a data set of your own were not compared." in capsys.readouterr().out
 
 
 # Real processes from here on.
 
 
-CACHE = tempfile.mkdtemp()
-atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
-
-
 def start(folder, epochs, *arguments):
     """A process that trains, with its output as text."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "TF_NUM_INTRAOP_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-    }
-    # JAX keeps what it has compiled from one process to the next: most of the time of a restart.
-    environment |= {
-        "JAX_COMPILATION_CACHE_DIR": CACHE,
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
-    environment |= {"JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
-    command = [
-        sys.executable,
-        ROOT / "tests" / "checkpoint_run.py",
-        str(folder),
-        str(epochs),
-        *map(str, arguments),
-    ]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_NUM_INTRAOP_THREADS": "1"}
+    script = ROOT / "tests" / "checkpoint_run.py"
+    command = [sys.executable, script, str(folder), str(epochs), *map(str, arguments)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
 
 
 def read_end(process):
     """The last line that a process prints."""
     try:
-        out, errors = process.communicate(timeout=300)
+        out, errors = process.communicate(timeout=600)
     finally:
         process.kill()
     assert process.returncode == 0, errors
     return out.splitlines()[-1]
 
 
-def test_a_full_disk_stops_with_a_clear_error_and_leaves_the_last_checkpoint(tmp_path, whole):
-    for limit in (0, random.Random(0).randrange(1, 50_000)):
-        with start(tmp_path / "checkpoint", 6, limit) as process:
-            _, errors = process.communicate(timeout=300)
+@pytest.mark.slow
+def test_a_full_disk_stops_a_process_with_a_clear_error(tmp_path):
+    for limit in (0, random.Random(0).randrange(1, 10_000)):
+        with start(tmp_path / f"limit_{limit}", 6, limit) as process:
+            _, errors = process.communicate(timeout=600)
         assert process.returncode == 1, errors
-        assert (
-            "OSError: A checkpoint could not be written to" in errors and "File too large" in errors
-        )
-        assert names(tmp_path / "checkpoint") == ["epoch_000002", "epoch_000003"]
-        shutil.copytree(tmp_path / "checkpoint", tmp_path / f"limit_{limit}")
-        shutil.rmtree(tmp_path / "checkpoint")
-        assert finish(tmp_path / f"limit_{limit}") == whole
-
-
-NUM_KILLS, NUM_EPOCHS = 20, 200
+        assert "OSError: A checkpoint could not be written to" in errors
+        assert "File too large" in errors
+        left = names(tmp_path / f"limit_{limit}")
+        assert [n for n in left if n != "unfinished"] == ["epoch_000002", "epoch_000003"]
 
 
 def kill_somewhere(process, chance):
-    """Kill a process at a random moment of its training, between or in its epochs and saves; everything it printed."""
+    """Kill a process in its training, between or in its epochs and saves; all that it printed."""
     output, word = "", chance.choice(["begins", "saves"])
     with process:
         for _ in range(chance.randrange(1, 6)):
@@ -451,7 +435,6 @@ def kill_somewhere(process, chance):
             while line and not line.startswith(word):
                 line = process.stdout.readline()
                 output += line
-        time.sleep(chance.uniform(0.0, 0.03))
         process.send_signal(signal.SIGKILL)
         output += process.stdout.read()
         errors = process.stderr.read()
@@ -464,19 +447,18 @@ def numbers(output, word):
     return [int(line.split()[1]) for line in output.split("\n")[:-1] if line.startswith(word)]
 
 
-def test_killed_twenty_times_a_run_ends_as_the_uninterrupted_one(tmp_path):
-    chance, saved, torn = random.Random(0), 0, 0
-    for _ in range(NUM_KILLS):
-        output = kill_somewhere(start(tmp_path / "killed", NUM_EPOCHS), chance)
+@pytest.mark.parametrize("num_kills", [1, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_killed_run_ends_as_the_uninterrupted_one(num_kills, tmp_path):
+    chance, saved, num_epochs = random.Random(0), 0, 10 + 10 * num_kills
+    for _ in range(num_kills):
+        output = kill_somewhere(start(tmp_path / "killed", num_epochs), chance)
         begun = numbers(output, "begins")
         assert begun and "digest" not in output  # the kill hit a process that trains
         # Nothing before the last save is lost, and a save may be done before it is told.
         assert saved <= begun[0] <= saved + 1
         saved = max(numbers(output, "saved"), default=begun[0])
-        torn += (tmp_path / "killed" / "unfinished").exists()
-    print(f"{torn} of {NUM_KILLS} kills hit a save; {saved} epochs were done")
-    end = read_end(start(tmp_path / "killed", NUM_EPOCHS))
-    # Two more processes: the same seed gives the same bits, with checkpoints and without.
-    assert end.startswith("digest") and end == read_end(start(tmp_path / "whole", NUM_EPOCHS))
-    assert end == read_end(start("", NUM_EPOCHS))
-    assert not (tmp_path / "killed").exists()
+    end = read_end(start(tmp_path / "killed", num_epochs))
+    assert end.startswith("digest") and not (tmp_path / "killed").exists()
+    # Without checkpoints, in this process.
+    gan = run.build(run_eagerly=False)
+    assert end == f"digest {finish(None, gan, epochs=num_epochs)}"

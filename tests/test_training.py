@@ -196,10 +196,11 @@ def test_a_subclass_may_change_the_order_and_the_loss_of_g():
         def judge_generator(self, real_images, fake_images):
             return ops.mean(ops.square(ops.mean(fake_images, 0) - ops.mean(real_images, 0)))
 
-    gan = compiled(*point_networks(), kind=Feature, run_eagerly=True)
-    history = gan.fit(POINTS[:64], batch_size=32, epochs=40, verbose=0).history
-    assert "".join(who for who, _ in gan.told) == "gd" * 80
-    assert history["generator_loss"][-1] < 0.1 * history["generator_loss"][0]
+    gan = compiled(*point_networks(), kind=Feature)
+    real = ops.convert_to_tensor(POINTS[:32])
+    losses_of_g = [float(gan.update(real)["generator_loss"]) for _ in range(12)]
+    assert "".join(who for who, _ in gan.told) == "gd" * 12
+    assert losses_of_g[-1] < 0.5 * losses_of_g[0]
 
 
 def test_mixed_precision_keeps_weights_losses_and_samples_in_float32():
@@ -210,7 +211,7 @@ def test_mixed_precision_keeps_weights_losses_and_samples_in_float32():
     finally:
         keras.config.set_dtype_policy(before)
     assert gan.discriminator.compute_dtype == "bfloat16"
-    logs = gan.fit(FROGS, batch_size=16, epochs=4, verbose=0).history
+    logs = gan.fit(FROGS, batch_size=16, epochs=1, verbose=0).history
     assert gan.sample(2, seed=0).dtype == np.float32
     assert all(variable.dtype == "float32" for variable in gan.discriminator.trainable_variables)
     # A loss rounded to bfloat16 would have at most 8 bits.
@@ -300,9 +301,7 @@ def test_guard_sees_that_the_textbook_order_never_trains_the_discriminator():
 def test_guard_sees_a_discriminator_that_learns_in_the_generators_step():
     generator, discriminator, combined = textbook_pair()
     discriminator.trainable = True
-    with pytest.raises(
-        RuntimeError, match="'discriminator' moves by up to .* in the half-step of 'generator'"
-    ):
+    with pytest.raises(RuntimeError, match="'discriminator' moves by up to .*, where it must stay"):
         with training.freeze_guard(learning=generator, frozen=discriminator):
             combined.train_on_batch(np.ones((16, 3), "float32"), np.ones((16, 1)))
 
@@ -319,7 +318,7 @@ def test_guard_lets_the_switched_flag_pass():
 
 def test_guard_names_a_network_that_became_nan():
     generator, discriminator = point_networks()
-    with pytest.raises(RuntimeError, match="'discriminator' became NaN"):
+    with pytest.raises(RuntimeError, match="A weight became NaN"):
         with training.freeze_guard(learning=discriminator, frozen=generator):
             discriminator.set_weights([w * np.nan for w in discriminator.get_weights()])
 
@@ -346,7 +345,7 @@ def test_fit_refuses_a_frozen_network_before_training(name):
     getattr(gan, name).trainable = False
     gan.compile(SGD(0.1), SGD(0.1))
     before = state(gan)
-    with pytest.raises(ValueError, match=f"'{name}' would stand still.* `{name}.trainable = True`"):
+    with pytest.raises(ValueError, match=f"reaches the network '{name}'.* `trainable = True`"):
         gan.fit(GRAY, verbose=0)
     assert equal(before, state(gan))
 
@@ -355,7 +354,7 @@ def test_a_flag_that_changed_after_compile_is_refused_until_the_next_compile():
     gan = quick()
     gan.fit(GRAY[:32], verbose=0)
     gan.discriminator.layers[1].trainable = False
-    with pytest.raises(ValueError, match="have changed since compile.* Call compile"):
+    with pytest.raises(ValueError, match="have changed since compile.* call compile"):
         gan.fit(GRAY[:32], verbose=0)
     gan.compile(SGD(0.1), SGD(0.1), run_eagerly=True)
     before = weights(gan.discriminator)
@@ -366,7 +365,7 @@ def test_a_flag_that_changed_after_compile_is_refused_until_the_next_compile():
 def test_a_generator_that_no_gradient_reaches_is_refused():
     generator = keras.Sequential([keras.Input((4,)), layers.Dense(64), layers.Reshape((8, 8, 1))])
     generator.add(layers.Lambda(ops.stop_gradient))
-    with pytest.raises(ValueError, match="stand still: no gradient reaches it"):
+    with pytest.raises(ValueError, match="No gradient reaches the network"):
         compiled(generator, gray_networks()[1]).fit(GRAY, verbose=0)
 
 
@@ -393,7 +392,7 @@ BOUNDED = {
 def test_a_discriminator_with_bounded_outputs_is_refused(name):
     gan = quick(*BOUNDED[name]())
     before = state(gan)
-    with pytest.raises(ValueError, match="'discriminator' ends with a sigmoid.*no activation"):
+    with pytest.raises(ValueError, match="ends with a sigmoid.*no activation"):
         gan.fit(GRAY, verbose=0)
     assert equal(before, state(gan))
 
@@ -431,7 +430,7 @@ def with_optimizers(make, **kwargs):
     gan = training.GAN(*gray_networks(), seed=0)
     gan.compile(make(), make(), run_eagerly=True, **kwargs)
     gan.start = gan.discriminator.get_weights()
-    gan.fit(GRAY, verbose=0)
+    gan.fit(GRAY[:128], verbose=0)
     return gan
 
 
@@ -442,67 +441,39 @@ def test_a_rate_that_warms_up_from_zero_trains():
 
 
 def test_accumulated_gradients_train():
-    """Six steps with the mean gradient of two each are three updates."""
     gan = with_optimizers(lambda: SGD(1.0, gradient_accumulation_steps=2))
-    assert int(gan.discriminator_optimizer.iterations) == 6
+    assert int(gan.discriminator_optimizer.iterations) == 2  # of four steps
     assert not equal(gan.start, gan.discriminator.get_weights())
 
 
-@ON_TENSORFLOW
-def test_a_scaled_loss_gives_the_weights_of_the_plain_one():
-    plain = with_optimizers(lambda: SGD(0.1))
-    scaled = with_optimizers(lambda: keras.optimizers.LossScaleOptimizer(SGD(0.1)))
-    assert equal(plain.start, scaled.start)
-    for name in ("generator", "discriminator"):
-        pair = [getattr(gan, name).get_weights() for gan in (plain, scaled)]
-        for value, expected in zip(*pair, strict=True):
-            np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-6)
-
-
-@ON_TENSORFLOW
-@pytest.mark.parametrize("wrap", [lambda o: o, keras.optimizers.LossScaleOptimizer])
-def test_mixed_float16_learns_as_float32_does(wrap):
-    plain = with_optimizers(lambda: SGD(0.1))
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        half = with_optimizers(lambda: wrap(SGD(0.1)))
-    finally:
-        keras.config.set_dtype_policy("float32")
-    far = [
-        np.abs(new - old).max() for new, old in zip(plain.discriminator.get_weights(), plain.start)
-    ]
-    for value, expected in zip(half.discriminator.get_weights(), plain.discriminator.get_weights()):
-        np.testing.assert_allclose(value, expected, atol=0.1 * max(far))
-
-
-@pytest.mark.skipif(autodiff.BACKEND != "jax", reason="TensorFlow scales losses")
-def test_scaled_losses_are_refused_on_jax():
+def test_scaled_losses_are_refused():
     wrap = keras.optimizers.LossScaleOptimizer
     with pytest.raises(ValueError, match="LossScaleOptimizer.*use the policy mixed_bfloat16"):
         with_optimizers(lambda: wrap(SGD(0.1)))
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        with pytest.raises(ValueError, match="float16.*use the policy mixed_bfloat16"):
-            with_optimizers(lambda: SGD(0.1))
+        pair = gray_networks()
     finally:
         keras.config.set_dtype_policy("float32")
+    with pytest.raises(ValueError, match="float16.*use the policy mixed_bfloat16"):
+        compiled(*pair)
 
 
 # --- fit ---
 
 
-def run(steps_per_execution=1, seed=0, epochs=2):
+def run(steps_per_execution, *, seed=0, epochs=2, **options):
     keras.utils.set_random_seed(5)
-    gan = compiled(*point_networks(), seed=seed, steps_per_execution=steps_per_execution)
+    options["steps_per_execution"] = steps_per_execution
+    gan = compiled(*point_networks(), seed=seed, **options)
     history = gan.fit(POINTS, batch_size=64, epochs=epochs, verbose=0)
     return history.history, weights(gan.generator)
 
 
 def test_same_seed_same_run_and_other_seed_other_run():
-    (first, w1), (second, w2), (_, w3) = run(), run(), run(seed=1)
-    assert first == second
-    assert all(np.array_equal(a, b) for a, b in zip(w1, w2))
-    assert not all(np.array_equal(a, b) for a, b in zip(w1, w3))
+    options = {"steps_per_execution": 1, "run_eagerly": True, "epochs": 1}
+    (first, w1), (second, w2), (_, w3) = (run(seed=seed, **options) for seed in (0, 0, 1))
+    assert first == second and equal(w1, w2) and not equal(w1, w3)
 
 
 def test_steps_per_execution_changes_nothing_but_speed():
@@ -592,11 +563,10 @@ def with_label(batch):
 def test_a_data_set_with_labels_trains_as_its_images_do(source, dtype):
     ends = []
     for wrap in (with_label, lambda batch: batch):
+        keras.utils.set_random_seed(0)
         gan = quick()
-        gan.discriminator.set_weights([np.full(w.shape, 0.1) for w in weights(gan.discriminator)])
-        gan.generator.set_weights([np.full(w.shape, 0.1) for w in weights(gan.generator)])
-        gan.fit(source(GRAY.astype(dtype), wrap=wrap), verbose=0)
-        ends.append(state(gan)[:-3])
+        gan.fit(source(GRAY[:80].astype(dtype), wrap=wrap), verbose=0)
+        ends.append(state(gan))
     assert equal(*ends)
 
 
@@ -616,8 +586,12 @@ def spoiled():
 CAST = r"\.map\(lambda x: tf.cast\(x, 'float32'\) / 127.5 - 1.0\)"
 BROKEN = {
     "NaN": (spoiled(), 20, "in batch 8, received images with NaN"),
-    "uint8": (((GRAY + 1) * 127.5).astype("uint8"), 40, f"batch 1.*dtype uint8.*{CAST}"),
-    "later in 0..255": (np.concatenate([GRAY[:80], GRAY[80:] * 127.5]), 40, f"batch 3.*{CAST}"),
+    "uint8": (((GRAY + 1) * 127.5).astype("uint8"), 40, f"batch 1, received uint8.*{CAST}"),
+    "later in 0..255": (
+        np.concatenate([GRAY[:80], GRAY[80:] * 127.5 + 127.5]),
+        40,
+        f"batch 3.*up to 25.*{CAST}",
+    ),
     "in [0, 1]": ((GRAY + 1) / 2, 40, r"batch 1.*2 \* x - 1"),
     "incomplete": (GRAY, 90, "batch 3, received a batch of 20 images for 3.*drop_remainder"),
     "mapping": ({"image": GRAY, "label": GRAY[:, 0, 0, 0]}, 40, r"'image', 'label'.*\['image'\]"),
@@ -680,11 +654,10 @@ def test_sample_is_seeded_and_in_range():
     assert not np.array_equal(first, gan.sample(300, seed=2))
 
 
-@pytest.mark.parametrize(
-    "setting", ['"image_data_format": "channels_first"', '"floatx": "float16"']
-)
-def test_the_package_sets_what_a_keras_json_has_changed(setting, tmp_path):
-    (tmp_path / "keras.json").write_text("{" + setting + "}")
+def test_the_package_sets_what_a_keras_json_has_changed(tmp_path):
+    (tmp_path / "keras.json").write_text(
+        '{"image_data_format": "channels_first", "floatx": "float16"}'
+    )
     code = "import gan_utils.training, keras; print(keras.config.image_data_format()"
     code += ", keras.config.floatx(), keras.layers.Dense(1).dtype_policy.name)"
     told, result = run_python(code, KERAS_HOME=str(tmp_path), KERAS_BACKEND=autodiff.BACKEND)
@@ -720,13 +693,13 @@ def wish(real_logits, fake_logits):
 )
 def test_a_saved_gan_goes_on_bit_for_bit(options, tmp_path):
     gan = quick(**options, discriminator_steps=2)
-    gan.fit(GRAY, verbose=0)
+    gan.fit(GRAY, batch_size=50, verbose=0)
     gan.save(tmp_path / "gan.keras")
     loaded = keras.models.load_model(tmp_path / "gan.keras")
     assert loaded.discriminator_steps == 2 and loaded.penalty == gan.penalty
     assert equal(state(gan), state(loaded))
     for each in (gan, loaded):
-        each.fit(GRAY, verbose=0)
+        each.fit(GRAY, batch_size=50, verbose=0)
     assert equal(state(gan), state(loaded))
 
 
@@ -750,12 +723,11 @@ def test_keras_saves_copies_and_clones_a_gan(tmp_path):
 def test_the_generator_is_exported(tmp_path):
     import tensorflow as tf
 
-    gan = compiled(*gray_networks())
-    gan.fit(GRAY[:32], verbose=0)
+    gan = quick()
     gan.generator.export(tmp_path / "generator", verbose=False)
     latents = np.ones((3, 4), "float32")
-    served = tf.saved_model.load(tmp_path / "generator").serve(latents)
-    np.testing.assert_allclose(served, gan.generate(latents), atol=1e-6)
+    loaded = tf.saved_model.load(tmp_path / "generator")
+    np.testing.assert_allclose(loaded.serve(latents), gan.generate(latents), atol=1e-6)
 
 
 def test_what_has_no_meaning_for_a_gan_is_refused():
@@ -772,7 +744,7 @@ def test_what_has_no_meaning_for_a_gan_is_refused():
     ):
         with pytest.raises(ValueError, match=f"{type(callback).__name__}.*G's optimizer only"):
             gan.fit(GRAY, verbose=0, callbacks=[callback])
-    with pytest.raises(ValueError, match="steps_per_epoch=3 and an array of 6 batches"):
+    with pytest.raises(ValueError, match="received steps_per_epoch.*passed through once an epoch"):
         gan.fit(GRAY, verbose=0, steps_per_epoch=3)
 
 
@@ -823,9 +795,9 @@ def test_a_wasserstein_gan_moves_towards_the_data():
         ("points", "images", "Both must be one shape"),
         ("points", keras.Sequential([keras.Input((2,)), layers.Dense(3)]), "not one logit"),
         ("wrong", "points", "not latents"),
-        ("points", lambda x: x, "two keras.Models"),
-        (None, "points", "two keras.Models"),
-        (keras.Sequential([layers.Dense(2)]), "points", "Start each with keras.Input"),
+        ("points", lambda x: x, "not a keras.Model"),
+        (None, "points", "not a keras.Model"),
+        (keras.Sequential([layers.Dense(2)]), "points", "Start it with keras.Input"),
     ],
 )
 def test_networks_that_do_not_fit_are_refused(generator, discriminator, message):
@@ -875,10 +847,10 @@ def test_bad_arguments_of_compile_are_refused():
         (FROGS, {"batch_size": 49}, "use at most 48"),
         (FROGS, {"batch_size": 0}, "at least 1"),
         (FROGS, {"batch_size": 2.5}, "at least 1"),
-        (FROGS.tolist(), {}, "It takes a NumPy array"),
-        (None, {"batch_size": None}, "It takes a NumPy array"),
-        (iter(FROGS), {"batch_size": None}, "wrap a generator in a PyDataset"),
-        (FROGS, {"y": np.zeros(48)}, "learns from images alone"),
+        (FROGS.tolist(), {"batch_size": None}, "not a NumPy array.*numpy.asarray"),
+        (None, {"batch_size": None}, "not a NumPy array"),
+        (iter(FROGS), {"batch_size": None}, "not a NumPy array.*PyDataset"),
+        (FROGS, {"y": np.zeros(48)}, "received .*y.*no labels"),
     ],
 )
 def test_bad_data_is_refused_before_any_training(x, kwargs, message):
@@ -897,9 +869,9 @@ def test_bad_points_are_refused(points):
 
 def test_bad_data_sets_are_refused():
     for x, steps, kwargs, message in (
-        (Batches(POINTS[:0]), 1, {}, "shape|batch of 0 images"),
-        (Batches(POINTS), 3, {}, "must be a multiple"),
-        (Batches(POINTS), 1, {"batch_size": 8}, "goes with a NumPy array only"),
+        (Batches(POINTS[:0]), 1, {}, "batch of 0 images"),
+        (Batches(POINTS), 3, {}, "make it a multiple of 3"),
+        (Batches(POINTS), 1, {"batch_size": 8}, "received batch_size"),
     ):
         with pytest.raises(ValueError, match=message):
             compiled(*point_networks(), discriminator_steps=steps).fit(x, verbose=0, **kwargs)
@@ -927,7 +899,7 @@ def test_a_loss_that_explodes_stops_the_run_and_keeps_the_state_of_before(source
     before = [np.array(v) for v in gan.trainable_variables]
     count = []
     callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: count.append(1))
-    message = r"(?s)must stay finite.*images are.*learning rates.*1e\+30 for D.*fit\(\) again"
+    message = r"(?s)must stay finite.*images are.*rates.*1e\+30 for G and D.*fit again"
     with pytest.raises(FloatingPointError, match=message):
         gan.fit(source(POINTS), epochs=3, verbose=0, callbacks=[callback])
     assert len(count) < 10  # of 20 and more in the first epoch
