@@ -6,11 +6,13 @@ Latents are the random input of a generator, `(batch, latent_dim)`, float32.
 
 import contextlib
 import hashlib
+import io
 import os
 from pathlib import Path
 
 import keras
 import numpy as np
+from PIL import Image
 
 from gan_utils import checks, images
 
@@ -22,7 +24,7 @@ SHA256 = {
     "CIFAR-10 frogs train": "d8b1313e05274c402d1ba8725a64eb5e57860061bf57f87cbcfb3c81cfa7d1f5",
     "CIFAR-10 frogs test": "ae57c331b535e4b88c51a104c5c57bd593f9327ea7ad002af17266987872cd7e",
 }
-RESTORE = "Get the file again with: git checkout -- data"
+RESTORE = "Get it again with: git checkout -- data. data/README.md names its source."
 NUM_TRAIN_FROGS, FROG_LABEL, SHEET_COLUMNS = 5000, 6, 100
 
 
@@ -58,8 +60,7 @@ def read_file(name, expected=None):
     """
     path = find_folder() / name
     passed = f"The bundled file {path.name} is missing in {path.parent.name}/."
-    needed = "It must lie in the repository's folder of data."
-    checks.require(path.exists(), passed, needed, RESTORE, kind=FileNotFoundError)
+    checks.require(path.exists(), passed, RESTORE, kind=FileNotFoundError)
     content = path.read_bytes()
     _verify(content, f"The bundled file {path.name}", expected)
     return content
@@ -76,18 +77,13 @@ def load_mnist(split="train"):
         first ten training labels are 5 0 4 1 9 2 1 3 1 4.
 
     Raises:
-        ValueError: for an unknown split or a damaged file; FileNotFoundError without the file and
-            without a network.
+        ValueError: for an unknown split or a damaged file; FileNotFoundError without the file.
 
     Taught in: `01_intuition`.
     """
     checks.check_choice("load_mnist()", "split", split, ("train", "test"))
-    path = find_folder() / "mnist.npz"
-    if path.exists():
-        with _reading(path), open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            digits, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
-    else:
-        digits, labels = _download(path, keras.datasets.mnist)[split == "test"]
+    with _reading("mnist.npz") as file, np.load(file, allow_pickle=False) as arrays:
+        digits, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
     _verify(digits, f"MNIST {split} images", SHA256[f"MNIST {split} images"])
     _verify(labels, f"MNIST {split} labels", SHA256[f"MNIST {split} labels"])
     return images.normalize(digits)[..., None], labels
@@ -104,18 +100,15 @@ def load_frogs(split="train"):
         frogs' class.
 
     Raises:
-        ValueError: for an unknown split or a damaged file; FileNotFoundError without the file and
-            without a network.
+        ValueError: for an unknown split or a damaged file; FileNotFoundError without the file.
 
     Taught in: `03_frog_dcgan`.
     """
     checks.check_choice("load_frogs()", "split", split, ("train", "test"))
-    path = find_folder() / "cifar10_frogs.webp"
-    if path.exists():
-        frogs = np.split(_read_sheet(path), [NUM_TRAIN_FROGS])[split == "test"]
-    else:
-        pictures, labels = _download(path, keras.datasets.cifar10)[split == "test"]
-        frogs = pictures[labels.ravel() == FROG_LABEL]
+    with _reading("cifar10_frogs.webp") as file, Image.open(file) as sheet:
+        rows = np.asarray(sheet.convert("RGB")).reshape(-1, 32, SHEET_COLUMNS, 32, 3)
+    frogs = rows.swapaxes(1, 2).reshape(-1, 32, 32, 3)
+    frogs = np.split(frogs, [NUM_TRAIN_FROGS])[split == "test"]
     _verify(frogs, f"CIFAR-10 frogs {split}", SHA256[f"CIFAR-10 frogs {split}"])
     return images.normalize(frogs), np.full(len(frogs), FROG_LABEL, "uint8")
 
@@ -212,8 +205,8 @@ def interpolate(start, end, num_points):
     lengths = np.linalg.norm(start) * np.linalg.norm(end)
     cosine = np.dot(start, end) / lengths if lengths > 0 else -1.0
     passed = "interpolate() received a zero vector or two opposite vectors."
-    expected = "It expects ends with one shortest arc."
-    checks.require(cosine >= -1.0 + 1e-12, passed, expected, "Draw one of the two ends again.")
+    remedy = "It expects ends with one shortest arc. Draw one of the two ends again."
+    checks.require(cosine >= -1.0 + 1e-12, passed, remedy)
     angle = np.arccos(min(cosine, 1.0))
     t = np.linspace(0.0, 1.0, num_points)[:, None]
     # sin(t a) / sin(a), written with sin(x) / x so that an angle of zero needs no case of its own.
@@ -222,34 +215,17 @@ def interpolate(start, end, num_points):
 
 
 @contextlib.contextmanager
-def _reading(path):
-    """Turns any failure while a file is read into the message of a damaged file."""
+def _reading(name):
+    """The content of a bundled file, as a file; a failure in the block is a damaged file."""
+    content = io.BytesIO(read_file(name))
     try:
-        yield
+        yield content
     except Exception as error:
-        passed = f"The data file {path.name} cannot be read ({type(error).__name__})."
+        passed = f"The bundled file {name} cannot be read ({type(error).__name__})."
         raise ValueError(f"{passed} It must be the file of the repository. {RESTORE}") from error
-
-
-def _read_sheet(path):
-    from PIL import Image
-
-    with _reading(path), Image.open(path) as sheet:
-        pixels = np.asarray(sheet.convert("RGB"))
-        return pixels.reshape(-1, 32, SHEET_COLUMNS, 32, 3).swapaxes(1, 2).reshape(-1, 32, 32, 3)
 
 
 def _verify(content, name, expected):
     found = sha256(content)
     passed = f"{name} is damaged: the SHA-256 is {found}."
     checks.require(expected in (None, found), passed, f"Expected is {expected}.", RESTORE)
-
-
-def _download(path, dataset):
-    """`((images, labels) for train, (images, labels) for test)` of a set of keras.datasets."""
-    try:
-        return dataset.load_data()
-    except Exception as error:
-        passed = f"The bundled file {path.name} is missing in {path.parent.name}/."
-        expected = "It must lie there, or keras.datasets must be able to download the set."
-        raise FileNotFoundError(f"{passed} {expected} {RESTORE}") from error

@@ -220,19 +220,16 @@ def _check(num_steps, logs, samples, real):
     fits = num_steps >= MIN_LOGS and lengths == {num_steps} and len(samples) >= MIN_RECORDS
     fits = fits and samples.ndim > 2 and samples.shape[2:] == real.shape[1:]
     fits = fits and min(len(real), samples.shape[1]) >= MIN_SAMPLES
-    shapes = f"samples of shape {samples.shape}, real ones of shape {real.shape}"
-    found = f"{num_steps} steps, logs of {lengths}, {shapes}"
-    expected = f"{MIN_LOGS} logs, {MIN_RECORDS} records of {MIN_SAMPLES} samples, as many real"
-    remedy = "Pass what one recorder holds; train longer, or lower `every` or steps_per_execution."
+    passed = f"diagnose() received {num_steps} steps, logs of {lengths}, samples of shape "
+    passed += f"{samples.shape}, real ones of shape {real.shape}."
+    expected = (
+        f"It expects {MIN_LOGS} logs, {MIN_RECORDS} records of {MIN_SAMPLES} samples or more: "
+    )
+    checks.require(fits, passed, expected + "pass what one recorder holds, train longer.")
     finite = all(np.isfinite(array).all() for array in (*logs.values(), samples, real))
-    slower = "The run broke down: lower the learning rates, or look for broken images."
+    remedy = "Lower the learning rates, or look for broken images."
+    checks.require(finite, "diagnose() received NaN or infinite values.", remedy)
     outputs = [logs["d_real"], logs["d_fake"]]
-    _require(fits, found, f"{expected}, or more", remedy)
-    _require(finite, "NaN or infinite values", "finite numbers", slower)
-    fits = np.min(outputs) >= 0.0 and np.max(outputs) <= 1.0
+    passed = "diagnose() received d_real or d_fake outside [0, 1], not probabilities."
     remedy = "A Wasserstein critic gives scores: judge it by its loss, as in 04_wgan."
-    _require(fits, "d_real or d_fake outside [0, 1]", "probabilities", remedy)
-
-
-def _require(fits, found, expected, remedy):
-    checks.require(fits, f"diagnose() received {found}.", f"It expects {expected}.", remedy)
+    checks.require(np.min(outputs) >= 0.0 and np.max(outputs) <= 1.0, passed, remedy)

@@ -122,6 +122,26 @@ def evaluate(fake_images, dataset):
     return scores
 
 
+def kernel_distance(images, dataset):
+    """Kernel distance of images to 5,000 training images: the first three numbers of `evaluate`.
+
+    Args:
+        images: as in `evaluate`.
+        dataset: `"digits"` or `"frogs"`.
+
+    Returns:
+        `(estimate, low, high)`, floats, as from `metrics.kernel_distance`.
+
+    Raises:
+        ValueError: for an unknown data set, or images that do not fit.
+
+    Taught in: `08_measuring_gans`.
+    """
+    _, name = DATASETS[checks.check_choice("kernel_distance()", "dataset", dataset, DATASETS)]
+    features = extract(load_classifier(name), images)
+    return metrics.kernel_distance(load_references(dataset), features)
+
+
 @functools.cache
 def load_references(dataset):
     """Features of the first 5,000 training images: `(5000, d)`, float32, stored as float16."""

@@ -62,9 +62,8 @@ def saturating_generator_loss(real_logits, fake_logits):
     return -ops.mean(ops.softplus(fake_logits))
 
 
-def non_saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0.0):
-    """Binary cross-entropy of the discriminator, the same as `saturating_discriminator_loss`."""
-    return saturating_discriminator_loss(real_logits, fake_logits, label_smoothing=label_smoothing)
+# The discriminator of both families has the same loss; its two names keep the pairs together.
+non_saturating_discriminator_loss = saturating_discriminator_loss
 
 
 def non_saturating_generator_loss(real_logits, fake_logits):

@@ -88,19 +88,16 @@ class Recorder(keras.callbacks.Callback):
         self.latents = checks.check_array(
             "Recorder()", "latents", latents, (None, None), remedy=remedy
         )
-        passed, expected = (
-            f"Recorder() received every={every!r}.",
-            "It must be an int of at least 1.",
-        )
         fits = isinstance(every, (int, np.integer)) and every is not True and every >= 1
-        checks.require(fits, passed, expected, "Write for example every=250.")
+        remedy = "It must be an int of at least 1: write for example every=250."
+        checks.require(fits, f"Recorder() received every={every!r}.", remedy)
         self.every, self.live, self.real, self.band = every, live, real, band
         self.folder = Path(folder) if folder is not None else None
         self.step, self.steps, self.logs = 0, [], {}
-        self.sample_steps, self.samples, self.display, self.complained = [], [], None, False
+        self.sample_steps, self.samples, self.complained = [], [], False
 
     def on_train_begin(self, logs=None):
-        self.start_time, self.made, self.total = time.perf_counter(), 0, None
+        self.start_time, self.made, self.total, self.display = time.perf_counter(), 0, None, None
 
     def on_epoch_begin(self, epoch, logs=None):
         steps, self.seen = self.params["steps"], 0
