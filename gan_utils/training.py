@@ -87,7 +87,8 @@ class GAN(keras.Model):
         self.log_scores = self.discriminator_loss is losses.wasserstein_discriminator_loss
         for optimizer, network in zip(optimizers, (self.generator, self.discriminator)):
             optimizer.build(network.trainable_variables)
-        super().compile(optimizers[0], **{"jit_compile": autodiff.BACKEND == "jax", **kwargs})
+        jit = autodiff.BACKEND == "jax" and not kwargs.get("run_eagerly")
+        super().compile(optimizers[0], **{"jit_compile": jit, **kwargs})
         self.generator_optimizer, self.discriminator_optimizer = optimizers
         self.arguments = {"optimizers": optimizers, "loss": loss, "penalty": penalty, **kwargs}
         self.arguments["discriminator_steps"] = self.discriminator_steps
