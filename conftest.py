@@ -26,6 +26,9 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # what a killed run left behind wou
 # Kernels inherit the environment: they draw inline and show a student's warnings.
 for name in ("MPLBACKEND", "PYTHONWARNINGS"):
     os.environ.pop(name, None)
+# One thread each: two kernels with two threads each, on two cores, wait for one another.
+for name in ("TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 matplotlib.use("Agg")  # the tests draw in this process, without a window
 
 # nbval 0.11.0 knows nothing of display updates, waits 2,000 s for a dead kernel, passes a cell that
