@@ -229,7 +229,7 @@ def _walk(network):
     """A network and the layers inside it at any depth: of models, of wrappers, in attributes."""
     found = [network]
     for layer in found:  # the list grows meanwhile
-        for value in vars(layer).values():
+        for value in getattr(layer, "__dict__", {}).values():
             held = value.values() if isinstance(value, dict) else value
             held = held if isinstance(value, (dict, list, tuple)) else [value]
             found += [part for part in held if isinstance(part, layers.Layer) and part not in found]

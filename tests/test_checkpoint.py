@@ -60,13 +60,17 @@ def whole():
     return finish(None, run.build())
 
 
-@pytest.fixture(scope="module")
-def cut_run(tmp_path_factory):
-    """Folder of a run that was cut in its fourth epoch. Tests copy it."""
-    folder = tmp_path_factory.mktemp("cut") / "checkpoint"
+def make_cut_run(folder):
+    """Folder of a run that was cut in its fourth epoch."""
     with pytest.raises(CutError):
         run.train(run.build(), run.record(), folder, callbacks=cut(3 * UPDATES + 2))
     return folder
+
+
+@pytest.fixture(scope="module")
+def cut_run(tmp_path_factory):
+    """Tests copy it."""
+    return make_cut_run(tmp_path_factory.mktemp("cut") / "checkpoint")
 
 
 @pytest.fixture

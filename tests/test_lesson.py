@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from gan_utils import lesson, networks, results, training
+from gan_utils import lesson, networks, plotting, results, training
 
 
 def test_the_environment_goes_before_the_notebook(monkeypatch):
@@ -32,13 +32,15 @@ def test_pick_takes_the_value_of_the_budget(monkeypatch):
     assert picked == [1, 2, 3]
 
 
-def test_start_seeds_everything(capsys):
+def test_start_seeds_everything_and_sets_the_style(capsys):
+    plotting.plt.rcdefaults()
     drawn = []
     for _ in range(2):
         lesson.start(seed=7, budget="ci")
         numpy = np.random.random()  # noqa: NPY002 (the global state is what is tested)
         drawn.append((numpy, float(keras.random.uniform(()))))
     assert drawn[0] == drawn[1]
+    assert plotting.plt.rcParams["figure.dpi"] == plotting.STYLE["figure.dpi"]
     assert "budget ci" in capsys.readouterr().out
 
 
