@@ -58,15 +58,17 @@ def image_networks(latent_dim=5):
     return generator, discriminator
 
 
-def compiled(generator, discriminator, learning_rate=1e-2, seed=0, kind=None, **kwargs):
+def compiled(generator, discriminator, learning_rate=1e-2, *, seed=0, kind=None, **options):
+    make = options.pop("make", lambda: Adam(learning_rate, beta_1=0.5))
     gan = (kind or training.GAN)(generator, discriminator, seed=seed)
-    gan.compile(*(Adam(learning_rate, beta_1=0.5) for _ in range(2)), **kwargs)
+    gan.compile(make(), make(), **options)
     return gan
 
 
-def quick(*stack, **kwargs):
+def quick(*stack, **options):
     """A compiled GAN of gray images whose steps are not compiled: for few updates."""
-    return compiled(*gray_networks(*stack), run_eagerly=True, **kwargs)
+    options = {"make": lambda: SGD(1e-2), "run_eagerly": True, **options}
+    return compiled(*gray_networks(*stack), **options)
 
 
 def weights(model):
@@ -468,7 +470,7 @@ def run(steps_per_execution, *, seed=0, epochs=2, **options):
 
 
 def test_same_seed_same_run_and_other_seed_other_run():
-    options = {"steps_per_execution": 1, "run_eagerly": True, "epochs": 1}
+    options = {"steps_per_execution": 1, "run_eagerly": True, "epochs": 1, "make": SGD}
     (first, w1), (second, w2), (_, w3) = (run(seed=seed, **options) for seed in (0, 0, 1))
     assert first == second and equal(w1, w2) and not equal(w1, w3)
 
@@ -689,7 +691,7 @@ def wish(real_logits, fake_logits):
     ids=["family", "penalty", "own losses"],
 )
 def test_a_saved_gan_goes_on_bit_for_bit(options, tmp_path):
-    gan = quick(**options, discriminator_steps=2)
+    gan = quick(**options, make=Adam, discriminator_steps=2)
     gan.fit(GRAY, batch_size=50, verbose=0)
     gan.save(tmp_path / "gan.keras")
     loaded = keras.models.load_model(tmp_path / "gan.keras")
@@ -748,6 +750,7 @@ def test_what_has_no_meaning_for_a_gan_is_refused():
 # --- it learns ---
 
 
+@pytest.mark.slow
 def test_training_on_the_ring_covers_the_modes():
     keras.utils.set_random_seed(0)
     centers = data.ring_centers()
