@@ -129,8 +129,8 @@ def compare_outputs(self, test, ref, skip_compare=None):
         difference = pictures.difference(stored, drawn)
         if difference > 1:
             self.comparison_traceback.append(
-                f"Picture {number + 1} is not the stored one: {difference:.2f} times what another font "
-                "changes. If the new one is right, refresh the notebook's outputs."
+                f"Picture {number + 1} is not the stored one: {difference:.2f} times what another "
+                "font changes. If the new one is right, refresh the notebook's outputs."
             )
             return False
     return True
