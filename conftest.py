@@ -26,6 +26,9 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # what a killed run left behind wou
 # Kernels inherit the environment: they draw inline and show a student's warnings.
 for name in ("MPLBACKEND", "PYTHONWARNINGS"):
     os.environ.pop(name, None)
+# One thread each: two kernels with two threads each, on two cores, wait for one another.
+for name in ("TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 matplotlib.use("Agg")  # the tests draw in this process, without a window
 
 # nbval 0.11.0 knows nothing of display updates, waits 2,000 s for a dead kernel, passes a cell that
@@ -126,8 +129,8 @@ def compare_outputs(self, test, ref, skip_compare=None):
         difference = pictures.difference(stored, drawn)
         if difference > 1:
             self.comparison_traceback.append(
-                f"Picture {number + 1} is not the stored one: {difference:.2f} times what another font "
-                "changes. If the new one is right, refresh the notebook's outputs."
+                f"Picture {number + 1} is not the stored one: {difference:.2f} times what another "
+                "font changes. If the new one is right, refresh the notebook's outputs."
             )
             return False
     return True

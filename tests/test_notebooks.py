@@ -95,7 +95,7 @@ def test_the_lessons_are_numbered():
 def test_notebooks_are_valid_small_and_named(path):
     notebook = read(path)
     nbformat.validate(notebook)
-    assert len(nbformat.writes(notebook)) <= 1.5e6
+    assert len(nbformat.writes(notebook)) <= 1.6e6
     assert notebook.metadata.kernelspec.name == "python3"
     assert set(notebook.metadata) <= {"kernelspec", "language_info"}
 
