@@ -36,7 +36,9 @@ class Watch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch + 1
         if time.monotonic() - self.saved_at > 1.0:  # epochs of milliseconds need no copy each
-            self.saved, self.saved_at = self.model.copy_variables(), time.monotonic()
+            state = self.model.copy_variables()
+            if all(np.isfinite(value).all() for _, value in state):  # the last update broke none
+                self.saved, self.saved_at = state, time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
         broken = [name for name, value in logs.items() if not np.isfinite(value)]
