@@ -1,7 +1,6 @@
 """Keras callbacks that watch a `training.GAN` while it learns."""
 
 import functools
-import hashlib
 import io
 import json
 import os
@@ -15,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from gan_utils import autodiff, checks, images, plotting
+from gan_utils import autodiff, checks, data, images, plotting
 
 LIBRARIES = ("jax", "keras", "numpy", "tensorflow")  # their functions are told by name
 HELD = (int, float, str, types.FunctionType)  # values of a module that a function may use
@@ -219,7 +218,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.marks = _fingerprint(gan, self.recorders)
         for path in sorted(self.folder.glob("epoch_*.npz"), reverse=True):
             content = path.read_bytes()
-            if _checksum(content) in path.name:
+            if data.sha256(content)[:16] in path.name:
                 return self._load(path, content, epochs)
             print(f"Refused {path}: it is damaged.")
             path.replace(path.with_name(f"refused_{path.name}"))
@@ -252,7 +251,9 @@ class Checkpoint(keras.callbacks.Callback):
         state["marks"] = self.marks
         buffer = io.BytesIO()
         np.savez(buffer, state=json.dumps(state), **arrays)
-        self._write(f"epoch_{epoch:06d}_{_checksum(buffer.getvalue())}.npz", buffer.getvalue())
+        self._write(
+            f"epoch_{epoch:06d}_{data.sha256(buffer.getvalue())[:16]}.npz", buffer.getvalue()
+        )
 
     def _write(self, name, content):
         passed = f"Another run saves in {self.folder}: choose another folder for this one."
@@ -300,7 +301,7 @@ def _fingerprint(gan, recorders):
     for name in ("discriminator_loss", "generator_loss", "penalty"):
         marks[name] = _tell(getattr(gan, name))
     if hasattr(gan.batches, "images"):
-        marks |= {"data": _checksum(gan.batches.images), "batch_size": gan.batches.size}
+        marks |= {"data": data.sha256(gan.batches.images), "batch_size": gan.batches.size}
     else:
         marks["note"] = " The images of a data set of your own were not compared."
     for owner in ("generator", "discriminator"):
@@ -308,11 +309,11 @@ def _fingerprint(gan, recorders):
         settings = {**optimizer.get_config(), "name": type(optimizer).__name__}
         marks[f"{owner}_optimizer"] = json.dumps(settings, default=repr)
         try:  # names like `dense_3` count the layers built in this session
-            marks[owner] = _checksum(re.sub(r'_\d+"', '"', network.to_json()).encode())
+            marks[owner] = data.sha256(re.sub(r'_\d+"', '"', network.to_json()).encode())
         except NotImplementedError:  # a layer of your own may have no configuration
             marks[owner] = str([(weight.shape, weight.dtype) for weight in network.weights])
     marks["recorders"] = [
-        f"{_checksum(recorder.latents)} {recorder.every}" for recorder in recorders
+        f"{data.sha256(recorder.latents)} {recorder.every}" for recorder in recorders
     ]
     return {name: str(mark) for name, mark in marks.items()}
 
@@ -320,7 +321,7 @@ def _fingerprint(gan, recorders):
 def _tell(thing, seen=()):
     """What a function does, as text that is the same in each process: its code and its values."""
     if isinstance(thing, (np.ndarray, np.generic)):
-        return _checksum(thing)
+        return data.sha256(thing)
     library = str(getattr(thing, "__module__", "")).split(".")[0] in LIBRARIES
     if library or id(thing) in seen or isinstance(thing, (type, keras.Layer)):
         return getattr(thing, "__qualname__", type(thing).__name__)
@@ -341,12 +342,6 @@ def _tell(thing, seen=()):
         return str([_tell(part, seen) for part in parts])
     plain = isinstance(thing, (int, float, str, bytes, type(None)))
     return repr(thing) if plain else type(thing).__name__
-
-
-def _checksum(content):
-    """First 16 hexadecimal digits of the SHA-256 of bytes or of the values of an array."""
-    content = content if isinstance(content, bytes) else np.ascontiguousarray(content)
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def save_grid(fakes, path, *, real=None):
