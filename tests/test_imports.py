@@ -15,7 +15,7 @@ LEVELS = {
     "losses": 1,
     "metrics": 1,
     "plotting": 1,
-    "doctor": 1,
+    "doctor": 2,
     "features": 2,
     "training": 2,
     "monitors": 2,
