@@ -48,7 +48,7 @@ CELLS = (
     "plotting.plot_curves(range(3), {'d_real': [1, 2, 3]}, 'Output of D');",
     "figure = plotting.plot_curves(range(3), {'d_real': [1, 2, 3]}).figure\n"
     "handle = display(figure, display_id=True)\n"
-    "plotting.describe(figure, 'D goes up.')\n"
+    "figure.set_label('D goes up.')\n"
     "handle.update(figure)\n"
     "plotting.plt.close(figure)",
     "for i in lesson.progress(range(3), 'runs'):\n    pass",

@@ -151,5 +151,5 @@ def test_alt_text_says_titles_marks_legends_and_axes_or_what_was_set():
         "A run. Curves of p_data. Lines: loss of D, loss of G, D on real, D on fake. "
         "Horizontal axis: updates. Vertical axis: loss. Fakes. Images"
     )
-    plotting.describe(left, "Both losses stay near 1.")
+    figure.set_label("Both losses stay near 1.")
     assert plotting.alt_text(figure) == "Both losses stay near 1."
