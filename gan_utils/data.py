@@ -59,8 +59,8 @@ def read_file(name, expected=None):
         FileNotFoundError: without the file; ValueError if its checksum is another one.
     """
     path = find_folder() / name
-    passed = f"The bundled file {path.name} is missing in {path.parent.name}/."
-    checks.require(path.exists(), passed, RESTORE, kind=FileNotFoundError)
+    missing = f"The bundled file {path.name} is missing in {path.parent.name}/."
+    checks.require(path.exists(), missing, RESTORE, kind=FileNotFoundError)
     content = path.read_bytes()
     _verify(content, f"The bundled file {path.name}", expected)
     return content
@@ -106,9 +106,9 @@ def load_frogs(split="train"):
     """
     checks.check_choice("load_frogs()", "split", split, ("train", "test"))
     with _reading("cifar10_frogs.webp") as file, Image.open(file) as sheet:
-        rows = np.asarray(sheet.convert("RGB")).reshape(-1, 32, SHEET_COLUMNS, 32, 3)
-    frogs = rows.swapaxes(1, 2).reshape(-1, 32, 32, 3)
-    frogs = np.split(frogs, [NUM_TRAIN_FROGS])[split == "test"]
+        tiles = np.asarray(sheet.convert("RGB")).reshape(-1, 32, SHEET_COLUMNS, 32, 3)
+    frogs = tiles.swapaxes(1, 2).reshape(-1, 32, 32, 3)
+    frogs = frogs[:NUM_TRAIN_FROGS] if split == "train" else frogs[NUM_TRAIN_FROGS:]
     _verify(frogs, f"CIFAR-10 frogs {split}", SHA256[f"CIFAR-10 frogs {split}"])
     return images.normalize(frogs), np.full(len(frogs), FROG_LABEL, "uint8")
 
@@ -146,21 +146,20 @@ def sample_modes(num_points, centers, *, scale=0.05, seed=None):
     return (centers[labels] + noise).astype("float32"), labels
 
 
-MIXTURE_1D = {"weights": (0.4, 0.6), "means": (-1.5, 1.0), "scales": (0.4, 0.6)}
+MIXTURE_1D = np.array([(0.4, 0.6), (-1.5, 1.0), (0.4, 0.6)])  # weights, means, scales
 
 
 def sample_mixture_1d(num_points, *, seed=None):
     """Points of two Gaussian bumps on a line (`MIXTURE_1D`): `(num_points, 1)`, float32."""
-    rng = np.random.default_rng(seed)
-    modes = rng.choice(2, size=num_points, p=MIXTURE_1D["weights"])
-    means, scales = np.array(MIXTURE_1D["means"])[modes], np.array(MIXTURE_1D["scales"])[modes]
-    return (means + scales * rng.standard_normal(num_points)).astype("float32")[:, None]
+    rng, (weights, means, scales) = np.random.default_rng(seed), MIXTURE_1D
+    modes = rng.choice(2, size=num_points, p=weights)
+    points = means[modes] + scales[modes] * rng.standard_normal(num_points)
+    return points.astype("float32")[:, None]
 
 
 def mixture_density_1d(x):
     """Density of `sample_mixture_1d` at `x`, an array of any shape. It integrates to 1."""
-    x = np.asarray(x, "float64")[..., None]
-    weights, means, scales = (np.array(MIXTURE_1D[key]) for key in ("weights", "means", "scales"))
+    x, (weights, means, scales) = np.asarray(x, "float64")[..., None], MIXTURE_1D
     return np.exp(-0.5 * ((x - means) / scales) ** 2) @ (weights / scales) / np.sqrt(2.0 * np.pi)
 
 
@@ -204,9 +203,8 @@ def interpolate(start, end, num_points):
     start, end = np.asarray(start, "float64"), np.asarray(end, "float64")
     lengths = np.linalg.norm(start) * np.linalg.norm(end)
     cosine = np.dot(start, end) / lengths if lengths > 0 else -1.0
-    passed = "interpolate() received a zero vector or two opposite vectors."
-    remedy = "It expects ends with one shortest arc. Draw one of the two ends again."
-    checks.require(cosine >= -1.0 + 1e-12, passed, remedy)
+    advice = "It expects ends with one shortest arc. Draw one of the two again."
+    checks.require(cosine > 1e-12 - 1.0, "interpolate() received zero or opposite vectors.", advice)
     angle = np.arccos(min(cosine, 1.0))
     t = np.linspace(0.0, 1.0, num_points)[:, None]
     # sin(t a) / sin(a), written with sin(x) / x so that an angle of zero needs no case of its own.
@@ -216,12 +214,12 @@ def interpolate(start, end, num_points):
 
 @contextlib.contextmanager
 def _reading(name):
-    """The content of a bundled file, as a file; a failure in the block is a damaged file."""
+    """The content of a bundled file, opened; what fails while it is decoded names it."""
     content = io.BytesIO(read_file(name))
     try:
         yield content
     except Exception as error:
-        passed = f"The bundled file {name} cannot be read ({type(error).__name__})."
+        passed = f"The data file {name} cannot be read ({type(error).__name__})."
         raise ValueError(f"{passed} It must be the file of the repository. {RESTORE}") from error
 
 

@@ -1,8 +1,7 @@
 """The GAN doctor: names what is wrong with a run from its log and samples, by readable rules."""
 
 import collections
-import itertools
-import types
+import operator
 
 import numpy as np
 from scipy import stats
@@ -11,59 +10,81 @@ from gan_utils import checks, metrics
 
 LOGS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 GRADIENTS = ("discriminator_gradient", "generator_gradient")
-MIN_LOGS, MIN_RECORDS, MIN_SAMPLES = 20, 4, 10
-
-# The thresholds; each comment gives what planted runs on rings, a blob and small images showed
-# (tests/test_doctor.py). Hundreds of real images in [-1, 1] hold pixels beyond 0.75 on both sides;
-# images in [0, 1] or [-0.5, 0.5] do not.
-FILLS_RANGE = 0.75
-# Share of the real range by which fakes may leave it: rounding, and few real images.
-OVERSHOOT = 0.05
-# A tanh that should reach 1.5 and more gives values above 0.9.
-PILED_UP, BEYOND = 0.9, 1.5
-# Way of the samples in units of their first spread: 1 and more in runs that learn, below 0.0001 at
-# a learning rate of 1e-9.
-STILL = 0.01
-# A cut connection gives a gradient of exactly 0; that of a learning network was above 1e-4.
-NO_GRADIENT = 1e-10
-# G's first gradient where a trained D and the saturating loss hold it still: 0.002; else 0.05 and
-# up.
-SHORT_GRADIENT = 0.02
-# D(x) of a D that stands still jumps from batch to batch like noise (roughness 1), by less than
-# 0.01, and goes nowhere.
-ROUGHNESS, CALM, NO_DRIFT = 0.8, 0.015, 0.005
-# D(x) - D(G(z)): up to 0.4 in healthy runs, 0.85 and more where D wins.
-WINS = 0.7
-# The same of a D that is wrong on average; healthy and collapsed runs stay above -0.02.
-FOOLED = -0.1
-# Distance of the fakes to the nearest real sample, in units of the real spread: healthy 0.1 to 0.9,
-# runaways 2 and more.
-FAR = 1.5
-# Movement of the centre of the fakes, in the same unit: healthy up to 0.25, waves 0.43 and more.
-SWAY = 0.3
-# Standard deviation of D(x) - D(G(z)): up to 0.037 where only a heap hops about, 0.064 and more
-# where D swings too.
-SWING = 0.045
-# Width of the cloud of fakes over that of the real data: above it the fakes are not few kinds,
-# wherever they are at the moment.
-WIDE = 0.9
-# Cells in use, as a share of those that real samples use: healthy 0.37 and more, collapsed 0.05 to
-# 0.2.
-FEW_CELLS = 0.3
 # Some cells for each of ten digits; real samples that are enough for the distances.
 NUM_CELLS, MAX_REAL = 32, 1000
 
-# The section of the course that treats each illness.
-SECTIONS = {
-    "wrong scale of images": "03_frog_dcgan, 6. What was repaired",
-    "a network does not learn": "03_frog_dcgan, 4. The freeze lab",
-    "discriminator too strong": "05_training_failures, 1. Vanishing gradients",
-    "generator too strong": "05_training_failures, 4. Remedies",
-    "oscillation": "05_training_failures, 3. Past the equilibrium",
-    "mode collapse": "05_training_failures, 2. Mode collapse",
-    "healthy": "05_training_failures, 5. Reading a log",
+RANGES = "Real values lie in [{low:.3g}, {high:.3g}], fakes in [{fake_low:.3g}, {fake_high:.3g}]"
+SCALE = RANGES + ": images must fill [-1, 1], the range of tanh."
+EDGE = ", {piled_up:.0f} % of the last fakes near their edge"
+BOUND = RANGES + EDGE + ": the generator's tanh cannot reach the data."
+STILL = "The samples moved by {way:.2g} of their spread in all: the generator stands still."
+CUT = "The discriminator's gradient is {discriminator_gradient:.1g} in the second half of the run."
+NOISE = "D(x) changed by {drift:.2g}, its noise of {noise:.2g} has no trend, and G moved: "
+STANDS = NOISE + "the discriminator stands still."
+OUTPUTS = "In the second half D(x) is {d_real:.3f} and D(G(z)) {d_fake:.3f}"
+FOOLED = OUTPUTS + ": D takes fakes for real more often than real samples."
+AWAY = ", though the fakes lie {far:.1f} times the real spread away from the nearest real sample."
+CENTRE = ", and the centre of the fakes moves by {sway:.2f} of the real spread"
+CIRCLES = OUTPUTS + CENTRE + ": the pair circles instead of settling."
+CELLS = OUTPUTS + ", the fakes use {cells:.0f} % of the cells that real samples use"
+FEW = CELLS + ", and are {width:.2f} times as spread: the generator draws few kinds of samples."
+
+# Illness: section of the course that treats it, then its rules: conditions on the signs that are
+# measured below, evidence. The first rule that holds names the illness; causes come before effects.
+# Each comment gives what planted runs on rings, a blob and small images showed
+# (tests/test_doctor.py).
+RULES = {
+    "wrong scale of images": (
+        "03_frog_dcgan, 6. What was repaired",
+        ("is_image > 0 and limit > 1.05", SCALE),
+        # Hundreds of real images in [-1, 1] hold pixels beyond 0.75 on both sides; images in [0, 1]
+        # or [-0.5, 0.5] do not. The fakes may leave the real range a little: rounding, few images.
+        ("is_image > 0 and reach < 0.75 and overshoot > 0.05", SCALE),
+        # A tanh that should reach 1.5 and more gives values above 0.9 (piled up, in %).
+        ("is_image < 1 and fake_limit < 1.001 and piled_up > 50 and radius > 1.5", BOUND),
+    ),
+    "a network does not learn": (
+        "03_frog_dcgan, 4. The freeze lab",
+        # Way of the samples in units of their first spread: 1 and more in runs that learn, below
+        # 0.0001 at a learning rate of 1e-9. A cut connection gives a gradient of exactly 0. One
+        # that vanished before the first update explains why the samples stand (0.002 where a
+        # trained D and the saturating loss hold G still, else 0.05 and up): then treat D.
+        ("way < 0.01 and first_generator_gradient < 1e-10", STILL),
+        ("way < 0.01 and first_generator_gradient > 0.02", STILL),
+        # That of a learning network was above 1e-4.
+        ("discriminator_gradient < 1e-10", CUT),
+        # D(x) of a D that stands still jumps from batch to batch like noise (roughness 1), by less
+        # than 0.01, and goes nowhere.
+        ("roughness > 0.8 and noise < 0.015 and drift < 0.005 and gap < 0.7", STANDS),
+    ),
+    "discriminator too strong": (
+        "05_training_failures, 1. Vanishing gradients",
+        # D(x) - D(G(z)): up to 0.4 in healthy runs, 0.85 and more where D wins.
+        ("gap > 0.7", OUTPUTS + ": D wins."),
+    ),
+    "generator too strong": (
+        "05_training_failures, 4. Remedies",
+        # The same of a D that is wrong on average; healthy and collapsed runs stay above -0.02.
+        ("gap < -0.1", FOOLED),
+        # Distance of the fakes to the nearest real sample, in units of the real spread: healthy 0.1
+        # to 0.9, runaways 2 and more.
+        ("far > 1.5 and gap < 0.1", OUTPUTS + AWAY),
+    ),
+    "oscillation": (
+        "05_training_failures, 3. Past the equilibrium",
+        # Movement of the centre of the fakes, in the same unit: healthy up to 0.25, waves 0.43 and
+        # more. Standard deviation of D(x) - D(G(z)): up to 0.037 where only a heap hops about,
+        # 0.064 and more where D swings too. Wider than 0.9 of the real data, or in many cells, the
+        # fakes are not few kinds, wherever they are at the moment.
+        ("sway > 0.3 and swing > 0.045", CIRCLES),
+        ("sway > 0.3 and cells > 30", CIRCLES),
+        ("sway > 0.3 and width > 0.9", CIRCLES),
+    ),
+    # Cells in use, in % of those that real samples use: healthy 37 and more, collapsed 5 to 20.
+    "mode collapse": ("05_training_failures, 2. Mode collapse", ("cells < 30", FEW)),
+    "healthy": ("05_training_failures, 5. Reading a log", ("", CELLS + CENTRE + ".")),
 }
-ILLNESSES = tuple(SECTIONS)
+ILLNESSES = tuple(RULES)
 
 
 # What `diagnose` returns: one of `ILLNESSES`, the measured numbers in words, and the section.
@@ -105,39 +126,47 @@ def diagnose(steps, logs, samples, real):
     logs = {name: np.asarray(logs[name], "float64") for name in LOGS + GRADIENTS if name in logs}
     samples, real = np.asarray(samples, "float64"), np.asarray(real, "float64")
     _check(len(steps), logs, samples, real)
-    signs = types.SimpleNamespace(**_read_logs(logs), **_look_at_samples(samples, real))
-    illness, evidence = next(itertools.chain(_find_causes(signs), _find_effects(signs)))
-    return Diagnosis(illness, evidence, SECTIONS[illness])
+    signs = {"discriminator_gradient": 1.0, "first_generator_gradient": 1.0}
+    signs |= _read_logs(logs) | _look_at_samples(samples, real)
+    for illness, (section, *rules) in RULES.items():
+        for conditions, evidence in rules:
+            if _hold(conditions, signs):
+                return Diagnosis(illness, evidence.format(**signs), section)
+
+
+def _hold(conditions, signs):
+    """Whether all of these hold, as in `"gap < 0.7 and far > 1.5"`; no condition always holds."""
+    parts = [condition.split() for condition in conditions.split(" and ") if condition]
+    compare = {"<": operator.lt, ">": operator.gt}
+    return all(compare[relation](signs[name], float(limit)) for name, relation, limit in parts)
 
 
 def _read_logs(logs):
     d_real, n = logs["d_real"], len(logs["d_real"])
     gap = (d_real - logs["d_fake"])[n // 2 :]
-    return dict(
-        **{name: values[n // 2 :].mean() for name, values in logs.items()},
-        **{f"first_{name}": values[: n // 20].mean() for name, values in logs.items()},
-        noise=d_real.std(),
-        roughness=_roughness(d_real),
-        drift=abs(d_real[: n // 3].mean() - d_real[-(n // 3) :].mean()),
-        gap=gap.mean(),
-        swing=gap.std(),
-    )
+    late = {name: values[n // 2 :].mean() for name, values in logs.items()}
+    first = {f"first_{name}": values[: n // 20].mean() for name, values in logs.items()}
+    drift = abs(d_real[: n // 3].mean() - d_real[-(n // 3) :].mean())
+    noise = {"noise": d_real.std(), "roughness": _roughness(d_real), "drift": drift}
+    return late | first | noise | {"gap": gap.mean(), "swing": gap.std()}
 
 
 def _look_at_samples(samples, real):
+    low, high, fake_low, fake_high = real.min(), real.max(), samples.min(), samples.max()
+    signs = {"low": low, "high": high, "limit": max(-low, high), "reach": min(-low, high)}
+    signs |= {"fake_low": fake_low, "fake_high": fake_high, "fake_limit": max(-fake_low, fake_high)}
     clouds, flat = samples.reshape(*samples.shape[:2], -1), real.reshape(len(real), -1)[:MAX_REAL]
     late, spread = clouds[len(clouds) // 2 :], _spread(flat)
     far, cells = np.mean([_place(cloud, flat) for cloud in late], axis=0)
     ways = np.sqrt(np.mean(np.sum((clouds - clouds[0]) ** 2, axis=2), axis=1))
-    return dict(
+    return signs | dict(
         is_image=real.ndim > 2,
-        real_range=(real.min(), real.max()),
-        fake_range=(samples.min(), samples.max()),
-        real_reach=np.quantile(np.abs(flat), 0.95),
-        piled_up=np.mean(np.abs(clouds[-1]).max(axis=1) > PILED_UP),
+        overshoot=max(low - fake_low, fake_high - high) / max(high - low, 1e-12),
+        radius=np.quantile(np.abs(flat), 0.95),
+        piled_up=100 * np.mean(np.abs(clouds[-1]).max(axis=1) > 0.9),
         way=ways.max() / max(_spread(clouds[0]), 1e-12),
         far=far / spread,
-        cells=cells,
+        cells=100 * cells,
         sway=_spread(late.mean(axis=1)) / spread,
         width=np.mean([_spread(cloud) for cloud in late]) / spread,
     )
@@ -149,7 +178,9 @@ def _place(cloud, real):
     landmarks = np.random.default_rng(0).permutation(len(real))[:NUM_CELLS]
     squared = metrics.squared_distances(cloud, real)
     cells = squared[:, landmarks], metrics.squared_distances(real, real[landmarks])
-    used, by_real = (_effective_number(distances.argmin(axis=1)) for distances in cells)
+    # exp(entropy) is k for k equally frequent cells.
+    counts = (np.bincount(distances.argmin(axis=1)) for distances in cells)
+    used, by_real = (np.exp(stats.entropy(count)) for count in counts)
     return np.median(np.sqrt(squared.min(axis=1))), used / by_real
 
 
@@ -159,77 +190,20 @@ def _roughness(values):
     return np.std(np.diff(values)) / (np.sqrt(2.0) * spread) if spread > 1e-9 else 1.0
 
 
-def _effective_number(labels):
-    """exp(entropy) of the shares of the labels: k for k equally frequent labels."""
-    return np.exp(stats.entropy(np.bincount(labels)))
-
-
 def _spread(points):
     """Root of the mean squared distance to the centre."""
     return np.sqrt(np.sum(np.var(points, axis=0)))
 
 
-def _find_causes(s):
-    """Illnesses and their evidence: a wrong scale of the data, a network that stands still."""
-    (low, high), (fake_low, fake_high) = s.real_range, s.fake_range
-    fakes = f"fakes in [{fake_low:.3g}, {fake_high:.3g}]"
-    ranges = f"Real values lie in [{low:.3g}, {high:.3g}], {fakes}"
-    margin, fits = OVERSHOOT * (high - low), low < -FILLS_RANGE and high > FILLS_RANGE
-    overshoots = fake_low < low - margin or fake_high > high + margin
-    if s.is_image and (min(low, -high) < -1.0 - OVERSHOOT or (not fits and overshoots)):
-        yield ILLNESSES[0], f"{ranges}: images must fill [-1, 1], the range of tanh."
-    at_edge = max(-fake_low, fake_high) <= 1.0 and s.piled_up > 0.5
-    if not s.is_image and at_edge and s.real_reach > BEYOND:
-        edge = f"{100 * s.piled_up:.0f} % of the last fakes near their edge"
-        yield ILLNESSES[0], f"{ranges}, {edge}: the generator's tanh cannot reach the data."
-    # A gradient that vanished before the first update explains why the samples stand; then treat D.
-    vanished = 0.0 < getattr(s, "first_generator_gradient", 1.0) < SHORT_GRADIENT
-    if s.way < STILL and not vanished:
-        way = f"The samples moved by {s.way:.2g} of their spread in all"
-        yield ILLNESSES[1], f"{way}: the generator stands still."
-    if getattr(s, "discriminator_gradient", 1.0) < NO_GRADIENT:
-        length = f"{s.discriminator_gradient:.1g} in the second half of the run"
-        yield ILLNESSES[1], f"The discriminator's gradient is {length}."
-    if s.roughness > ROUGHNESS and s.noise < CALM and s.drift < NO_DRIFT and s.gap < WINS:
-        noise = f"D(x) changed by {s.drift:.2g}, its noise of {s.noise:.2g} has no trend"
-        yield ILLNESSES[1], f"{noise}, and G moved: the discriminator stands still."
-
-
-def _find_effects(s):
-    """Illnesses and their evidence: which player wins, and what the samples look like."""
-    outputs = f"In the second half D(x) is {s.d_real:.3f} and D(G(z)) {s.d_fake:.3f}"
-    if s.gap > WINS:
-        yield ILLNESSES[2], f"{outputs}: D wins."
-    if s.gap < FOOLED:
-        yield ILLNESSES[3], f"{outputs}: D takes fakes for real more often than real samples."
-    if s.far > FAR and s.gap < -FOOLED:
-        away = f"{s.far:.1f} times the real spread away from the nearest real sample"
-        yield ILLNESSES[3], f"{outputs}, though the fakes lie {away}."
-    centre = f"the centre of the fakes moves by {s.sway:.2f} of the real spread"
-    if s.sway > SWAY and (s.swing > SWING or s.cells > FEW_CELLS or s.width > WIDE):
-        yield ILLNESSES[4], f"{outputs}, and {centre}: the pair circles instead of settling."
-    cells = f"the fakes use {100 * s.cells:.0f} % of the cells that real samples use"
-    if s.cells < FEW_CELLS:
-        kinds = f"and are {s.width:.2f} times as spread: the generator draws few kinds of samples"
-        yield ILLNESSES[5], f"{outputs}, {cells}, {kinds}."
-    yield ILLNESSES[6], f"{outputs}, {cells}, and {centre}."
-
-
 def _check(num_steps, logs, samples, real):
-    lengths = {len(values) for values in logs.values()}
-    fits = num_steps >= MIN_LOGS and lengths == {num_steps} and len(samples) >= MIN_RECORDS
-    fits = fits and samples.ndim > 2 and samples.shape[2:] == real.shape[1:]
-    fits = fits and min(len(real), samples.shape[1]) >= MIN_SAMPLES
-    passed = f"diagnose() received {num_steps} steps, logs of {lengths}, samples of shape "
-    passed += f"{samples.shape}, real ones of shape {real.shape}."
-    expected = (
-        f"It expects {MIN_LOGS} logs, {MIN_RECORDS} records of {MIN_SAMPLES} samples or more: "
-    )
-    checks.require(fits, passed, expected + "pass what one recorder holds, train longer.")
-    finite = all(np.isfinite(array).all() for array in (*logs.values(), samples, real))
-    remedy = "Lower the learning rates, or look for broken images."
-    checks.require(finite, "diagnose() received NaN or infinite values.", remedy)
-    outputs = [logs["d_real"], logs["d_fake"]]
-    passed = "diagnose() received d_real or d_fake outside [0, 1], not probabilities."
-    remedy = "A Wasserstein critic gives scores: judge it by its loss, as in 04_wgan."
-    checks.require(np.min(outputs) >= 0.0 and np.max(outputs) <= 1.0, passed, remedy)
+    short = "Pass what one recorder holds: train longer, or lower `every` or steps_per_execution."
+    for name, values in logs.items():
+        checks.check_array("diagnose()", name, values, (num_steps,), smallest=20, remedy=short)
+    checks.check_array("diagnose()", "real", real, (None, ...), smallest=10)
+    shape = (None, None, *real.shape[1:])
+    checks.check_array("diagnose()", "samples", samples, shape, smallest=4, remedy=short)
+    checks.require(samples.shape[1] > 9, "diagnose() expects 10 samples a record or more.", short)
+    low, high = (extreme((logs["d_real"], logs["d_fake"])) for extreme in (np.min, np.max))
+    passed = f"diagnose() received d_real and d_fake from {low:.3g} to {high:.3g}."
+    remedy = "It expects probabilities. Judge a Wasserstein critic by its loss, as in 04_wgan."
+    checks.require(low >= 0.0 and high <= 1.0, passed, remedy)

@@ -9,6 +9,7 @@ import numpy as np
 from gan_utils import checks
 
 RESCALE = "Use images.normalize() on uint8 arrays, x / 127.5 - 1 on 0..255, 2 * x - 1 on 0..1."
+REPAIR = "End G with tanh, or cut off: np.clip(x, -1.0, 1.0); NaN comes from a division by zero."
 
 
 def normalize(images):
@@ -73,12 +74,9 @@ def check_range(images, caller, *, whole_set=False):
         low, high = array.min(), array.max()
         fits = -1.0001 <= low and high <= 1.0001 and (low < 0.0 or not whole_set)
         found = f"with values from {low:.4g} to {high:.4g}"
-        if low < 0.0:
-            remedy = "Let the generator end with tanh, or cut values off: np.clip(x, -1.0, 1.0)."
-        if not np.isfinite([low, high]).all():
-            found, remedy = "with NaN or infinite values", "Look for a division by zero before."
-    passed = f"{caller} received images {found}."
-    checks.require(fits, passed, "It expects finite floats in [-1, 1].", remedy)
+        remedy = RESCALE if low >= 0.0 else REPAIR
+    passed, expected = f"{caller} received images {found}.", "It expects finite floats in [-1, 1]."
+    checks.require(fits, passed, expected, remedy)
     return array
 
 
@@ -99,9 +97,8 @@ def make_grid(images, num_columns=None, *, padding=1):
     """
     images = np.clip(check_range(images, "make_grid()"), -1.0, 1.0).astype("float32")
     fits = images.ndim == 4 and images.size and images.shape[-1] in (1, 3, 4)
-    expected = "It expects (n, height, width, channels) with n at least 1 and 1, 3 or 4 channels."
-    remedy = "Add the missing axes with images[None] or images[..., None]."
-    checks.require(fits, f"make_grid() received images of shape {images.shape}.", expected, remedy)
+    advice = "It expects (1 or more, height, width, 1 or 3 or 4). Add axes: images[None] for one."
+    checks.require(fits, f"make_grid() received images of shape {images.shape}.", advice)
     columns = num_columns or int(np.ceil(np.sqrt(len(images))))
     rows = -(-len(images) // columns)
     margins = ((0, rows * columns - len(images)), (0, padding), (0, padding), (0, 0))

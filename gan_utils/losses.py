@@ -14,6 +14,8 @@ from keras import layers, ops
 
 from gan_utils import autodiff, checks
 
+RESHAPE = "Let the discriminator end with Dense(1), or reshape with logits[:, None]."
+
 
 def saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0.0):
     """Binary cross-entropy of the discriminator: `-mean log D(x) - mean log(1 - D(G(z)))`.
@@ -33,12 +35,12 @@ def saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0
     Source: Goodfellow et al. 2014, arXiv:1406.2661, equation 1, with the sign turned.
     Taught in: `02_vanilla_gan`.
     """
-    real_logits, fake_logits = _check_logits(real_logits, fake_logits)
+    real_logits, fake_logits = _check_pair(real_logits, fake_logits)
     # softplus(x) - softplus(-x) = x, so a target of 1 - t instead of 1 adds t * logit.
     shift = label_smoothing / 2.0
-    real = ops.mean(ops.softplus(-real_logits) + shift * real_logits)
-    fake = ops.mean(ops.softplus(fake_logits) - shift * fake_logits)
-    return real + fake
+    real = ops.softplus(-real_logits) + shift * real_logits
+    fake = ops.softplus(fake_logits) - shift * fake_logits
+    return ops.mean(real) + ops.mean(fake)
 
 
 def saturating_generator_loss(real_logits, fake_logits):
@@ -58,8 +60,7 @@ def saturating_generator_loss(real_logits, fake_logits):
 
     Source: Goodfellow et al. 2014, arXiv:1406.2661, equation 1. Taught in: `02_vanilla_gan`.
     """
-    real_logits, fake_logits = _check_logits(real_logits, fake_logits)
-    return -ops.mean(ops.softplus(fake_logits))
+    return -ops.mean(ops.softplus(_check_pair(real_logits, fake_logits)[1]))
 
 
 # The discriminator of both families has the same loss; its two names keep the pairs together.
@@ -81,8 +82,7 @@ def non_saturating_generator_loss(real_logits, fake_logits):
 
     Source: Goodfellow et al. 2014, arXiv:1406.2661, section 3. Taught in: `02_vanilla_gan`.
     """
-    real_logits, fake_logits = _check_logits(real_logits, fake_logits)
-    return ops.mean(ops.softplus(-fake_logits))
+    return ops.mean(ops.softplus(-_check_pair(real_logits, fake_logits)[1]))
 
 
 def wasserstein_discriminator_loss(real_logits, fake_logits):
@@ -102,7 +102,7 @@ def wasserstein_discriminator_loss(real_logits, fake_logits):
 
     Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1. Taught in: `04_wgan`.
     """
-    real_logits, fake_logits = _check_logits(real_logits, fake_logits)
+    real_logits, fake_logits = _check_pair(real_logits, fake_logits)
     return ops.mean(fake_logits) - ops.mean(real_logits)
 
 
@@ -121,8 +121,7 @@ def wasserstein_generator_loss(real_logits, fake_logits):
 
     Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1. Taught in: `04_wgan`.
     """
-    real_logits, fake_logits = _check_logits(real_logits, fake_logits)
-    return -ops.mean(fake_logits)
+    return -ops.mean(_check_pair(real_logits, fake_logits)[1])
 
 
 FAMILIES = {
@@ -147,8 +146,7 @@ def get(loss):
     pair = FAMILIES.get(loss) if isinstance(loss, str) else loss
     fits = isinstance(pair, (tuple, list)) and len(pair) == 2 and all(map(callable, pair))
     expected = f"It must be one of {', '.join(map(repr, FAMILIES))} or a pair of functions."
-    remedy = "Both functions take (real_logits, fake_logits) and return a scalar."
-    checks.require(fits, f"The adversarial loss is {loss!r}.", expected, remedy)
+    checks.require(fits, f"The adversarial loss is {loss!r}.", expected, "Both take logits.")
     return tuple(pair)
 
 
@@ -178,7 +176,7 @@ def gradient_penalty(discriminator, real_images, fake_images, *, seed=None, weig
     """
     remedy = "Draw as many fakes as there are real images, of the size of the discriminator."
     shape = getattr(discriminator, "input_shape", None)
-    real, fake = _check_pair("gradient_penalty()", real_images, fake_images, shape, remedy)
+    real, fake = _check_pair(real_images, fake_images, shape, "gradient_penalty()", remedy)
     _check_normalization(discriminator)
     ones = (1,) * (len(real.shape) - 1)
     draw = lambda n: keras.random.uniform((n, *ones), dtype=real.dtype, seed=seed)  # noqa: E731
@@ -190,22 +188,16 @@ def gradient_penalty(discriminator, real_images, fake_images, *, seed=None, weig
     return weight * ops.mean(ops.square(lengths - 1.0))
 
 
-def _check_logits(real_logits, fake_logits):
-    """Both logits as tensors of one dtype. Other shapes would be broadcast without a word."""
-    remedy = "Let the discriminator end with Dense(1), or reshape with logits[:, None]."
-    return _check_pair("The loss", real_logits, fake_logits, (None, 1), remedy)
-
-
-def _check_pair(caller, real, fake, shape, remedy):
-    """Two batches as float tensors of one dtype, once they are known to have one shape.
+def _check_pair(real, fake, shape=(None, 1), caller="The loss", remedy=RESHAPE):
+    """Two batches as float tensors of one dtype and of one shape; nothing is broadcast in silence.
 
     None in a shape stands for a length that is not known while a graph is built.
     """
     pair = [batch if checks.is_tensor(batch) else checks.as_numpy(batch) for batch in (real, fake)]
     shapes = [None if getattr(x.shape, "rank", 0) is None else tuple(x.shape) for x in pair]
     dtypes = [getattr(x.dtype, "name", str(x.dtype)) for x in pair]
-    known = [lengths for lengths in (shape, *shapes) if lengths is not None]
-    fits = len({len(lengths) for lengths in known}) <= 1 and all("float" in x for x in dtypes)
+    known = [lengths for lengths in (*shapes, shape) if lengths is not None]
+    fits = len({*map(len, known)}) <= 1 and all("float" in dtype for dtype in dtypes)
     fits = fits and all(0 not in axis and len({*axis} - {None}) <= 1 for axis in zip(*known))
     passed = f"{caller} received {dtypes[0]} of shape {shapes[0]} and {dtypes[1]} of {shapes[1]}."
     size = "" if shape is None else f", {('batch', *shape[1:])}".replace("'", "")
@@ -215,22 +207,14 @@ def _check_pair(caller, real, fake, shape, remedy):
 
 
 def _check_normalization(network):
+    """Refuse these layers at any depth: of models, of wrappers, in attributes of layers."""
     # Keras computes two variances around a stopped mean: TensorFlow's second derivatives are wrong.
-    wrong = (layers.LayerNormalization, layers.GroupNormalization)
-    refused = (layers.BatchNormalization, *wrong * (autodiff.BACKEND == "tensorflow"))
-    found = [type(layer).__name__ for layer in _walk(network) if isinstance(layer, refused)]
-    passed = f"gradient_penalty() received a discriminator with {', '.join(found)}."
-    expected = "It takes no batch normalisation, on TensorFlow no layer or group normalisation."
-    remedy = "Leave it out, or use keras.layers.RMSNormalization."
-    checks.require(not found, passed, expected, remedy)
-
-
-def _walk(network):
-    """A network and the layers inside it at any depth: of models, of wrappers, in attributes."""
-    found = [network]
+    refused = (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization)
+    refused, found = refused[: 3 if autodiff.BACKEND == "tensorflow" else 1], [network]
     for layer in found:  # the list grows meanwhile
-        for value in getattr(layer, "__dict__", {}).values():
-            held = value.values() if isinstance(value, dict) else value
-            held = held if isinstance(value, (dict, list, tuple)) else [value]
-            found += [part for part in held if isinstance(part, layers.Layer) and part not in found]
-    return found
+        parts = keras.tree.flatten(getattr(layer, "__dict__", {}))
+        found += [part for part in parts if isinstance(part, layers.Layer) and part not in found]
+    names = ", ".join(type(layer).__name__ for layer in found if isinstance(layer, refused))
+    passed = f"gradient_penalty() received a discriminator with {names}."
+    remedy = "On this backend it expects none. Leave it out, or use layers.RMSNormalization."
+    checks.require(not names, passed, remedy)

@@ -12,20 +12,11 @@ from gan_utils import checks
 from gan_utils import images as image_arrays
 
 REAL, FAKE, NEUTRAL = "#0072B2", "#E69F00", "#555555"
-STYLE = {
-    "figure.figsize": (7.0, 3.2),
-    "figure.dpi": 80,
-    "figure.constrained_layout.use": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.prop_cycle": plt.cycler(color=[REAL, FAKE, "#009E73", "#CC79A7", NEUTRAL]),
-    "axes.titlesize": "medium",
-    "axes.titlelocation": "left",
-    "font.size": 10.0,
-    "hatch.linewidth": 0.4,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-}
+FIGURE = {"figure.figsize": (7.0, 3.2), "figure.dpi": 80, "figure.constrained_layout.use": True}
+AXES = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left"}
+CYCLE = {"axes.prop_cycle": plt.cycler(color=[REAL, FAKE, "#009E73", "#CC79A7", NEUTRAL])}
+LETTERS = {"font.size": 10.0, "axes.titlesize": "medium", "legend.frameon": False}
+STYLE = FIGURE | AXES | CYCLE | LETTERS | {"hatch.linewidth": 0.4, "lines.linewidth": 1.6}
 PROJECTOR = {"figure.dpi": 110, "font.size": 14.0, "hatch.linewidth": 0.8, "lines.linewidth": 2.4}
 # The look of a log's curve: color, line, name in the legend.
 LOOKS = {
@@ -35,6 +26,7 @@ LOOKS = {
     "d_fake": (FAKE, "--", "D on fake"),
     "kernel_distance": (FAKE, "-", "kernel distance"),
 }
+LOSSES, OUTPUTS = tuple(LOOKS)[:2], tuple(LOOKS)[2:4]
 KINDS = ("images", "bars", "lines", "points or areas")  # of what is drawn, for the alt text
 
 
@@ -58,11 +50,6 @@ def use_style(projector=False):
     plt.rcParams.update(STYLE | (PROJECTOR if projector else {}))
 
 
-def describe(figure, sentence):
-    """Set the alt text of a figure, given itself or one of its axes: what is to be seen there."""
-    figure.figure.set_label(sentence)
-
-
 def alt_text(figure):
     """The text that stands for a figure where it is not seen.
 
@@ -70,8 +57,9 @@ def alt_text(figure):
         figure: of matplotlib.
 
     Returns:
-        What `describe` set; otherwise titles, kinds of marks with their names in the legend, and
-        labels of the axes: `"Losses. Lines: loss of D, loss of G. Horizontal axis: updates"`.
+        What `figure.set_label` has set; otherwise titles, kinds of marks with their names in the
+        legend, and labels of the axes:
+        `"Losses. Lines: loss of D, loss of G. Horizontal axis: updates"`.
     """
     if figure.get_label():
         return figure.get_label()
@@ -115,19 +103,13 @@ def legend_outside(ax):
     ax.legend(loc="upper center", ncols=-(-len(names) // rows), **look)
 
 
-def set_log_scale(ax, axis="y"):
-    """A logarithmic axis with plain numbers, 0.05 and 6, not powers of ten. Comes after the curves.
-
-    Args:
-        ax: axes.
-        axis: `"x"` or `"y"`.
-    """
-    ax.set(**{f"{axis}scale": "log"})
-    low, high = getattr(ax, f"get_{axis}lim")()
-    line = getattr(ax, f"{axis}axis")
-    line.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if high < 300.0 * low else (1,)))
-    line.set_major_formatter("{x:g}")
-    line.set_minor_locator(ticker.NullLocator())
+def set_log_scale(ax):
+    """A logarithmic vertical axis with plain numbers, 0.05 and 6. Comes after the curves."""
+    ax.set(yscale="log")
+    low, high = ax.get_ylim()
+    ax.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if high < 300.0 * low else (1,)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_locator(ticker.NullLocator())
 
 
 def show_grid(images, title="", *, num_columns=None, ax=None, scale=1.0):
@@ -150,11 +132,10 @@ def show_grid(images, title="", *, num_columns=None, ax=None, scale=1.0):
     """
     num_columns = num_columns or min(10, int(np.ceil(np.sqrt(len(images)))))
     grid = image_arrays.make_grid(images, num_columns)
-    if ax is None:
-        inches = 0.82 * scale * max(1.0, grid.shape[1] / num_columns / 33.0) * num_columns
-        _, ax = plt.subplots(figsize=(inches + 0.1, inches * grid.shape[0] / grid.shape[1] + 0.35))
-    pixels = np.clip((grid + 1.0) / 2.0, 0.0, 1.0)  # rounding
-    ax.imshow(pixels, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
+    width = 0.82 * scale * max(num_columns, grid.shape[1] / 33.0)
+    height = width * grid.shape[0] / grid.shape[1]
+    ax = ax or plt.subplots(figsize=(width + 0.1, height + 0.35))[1]
+    ax.imshow((grid + 1) / 2, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
     ax.set_title(title)
     ax.set_axis_off()
     return ax
@@ -175,8 +156,7 @@ def plot_points(real=None, fake=None, title="", *, ax=None, limit=None):
 
     Taught in: `04_wgan`.
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(3.6, 3.6))
+    ax = ax or plt.subplots(figsize=(3.6, 3.6))[1]
     for points, color, label, marker in ((real, REAL, "real", "o"), (fake, FAKE, "fake", "^")):
         if points is not None:
             x, y = checks.as_numpy(points).T
@@ -208,17 +188,15 @@ def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1, band=N
 
     Taught in: `02_vanilla_gan`.
     """
-    if ax is None:
-        _, ax = plt.subplots()
-    steps, colors = np.asarray(steps), {}
+    ax, steps, colors = ax or plt.subplots()[1], np.asarray(steps), {}
     for label, values in curves.items():
         color, line, name = LOOKS.get(label, (None, "-", label))
-        width = min(smooth, len(values))
+        width = max(1, min(smooth, len(values)))
         mean = np.convolve(values, np.ones(width) / width, mode="valid") if width > 1 else values
-        (drawn,) = ax.plot(steps[max(0, width - 1) :], mean, line, color=color, label=name)
-        if width > 1:
-            ax.plot(steps, values, color=drawn.get_color(), alpha=0.2, linewidth=0.6)
+        (drawn,) = ax.plot(steps[width - 1 :], mean, line, color=color, label=name)
         colors[label] = drawn.get_color()
+        if width > 1:
+            ax.plot(steps, values, color=colors[label], alpha=0.2, linewidth=0.6)
     for i, label in enumerate(label for label in curves if label in (band or {})):
         corners, hatch = np.asarray(band[label]), ("////", "\\\\\\\\")[i % 2]
         look = {"facecolor": (colors[label], 0.08), "edgecolor": colors[label], "linewidth": 0.7}
@@ -262,10 +240,9 @@ def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None, ba
         axes["S"].set(xlabel="$x$", ylabel="samples")
     else:
         plot_points(real, samples, ax=axes["S"])
-    panels = {"Losses": ("L", *list(LOOKS)[:2]), "Output of D": ("D", *list(LOOKS)[2:4])}
-    for name, (panel, *labels) in panels.items():
+    for panel, name, labels in ("L", "Losses", LOSSES), ("D", "Output of D", OUTPUTS):
         curves = {label: logs[label] for label in labels if label in logs}
-        plot_curves(steps, curves, name, ax=axes[panel], smooth=max(1, len(steps) // 50), band=band)
+        plot_curves(steps, curves, name, ax=axes[panel], smooth=len(steps) // 50, band=band)
     axes["L"].set_xlabel("")
     figure.suptitle(title, x=0.01, y=0.97, ha="left", fontsize="medium")
     if fraction < 1.0:
@@ -296,12 +273,52 @@ def plot_samples_through_time(steps, samples, title="", *, num_moments=6, num_im
     rows = np.concatenate([samples[i][:num_images] for i in chosen])
     columns = len(rows) // len(chosen)
     _, ax = plt.subplots(figsize=(0.83 * columns + 0.9, 0.83 * len(chosen) + 0.35))
-    show_grid(rows, title, num_columns=columns, ax=ax)
-    ax.set_axis_on()
-    pitch = samples[0].shape[1] + 1
-    places = pitch * (np.arange(len(chosen)) + 0.5)
+    show_grid(rows, title, num_columns=columns, ax=ax).set_axis_on()
+    places = (samples[0].shape[1] + 1) * (np.arange(len(chosen)) + 0.5)
     ax.set_yticks(places, [f"{steps[i]:,}" for i in chosen])
     ax.set(xticks=[], ylabel="updates")
     ax.tick_params(left=False)
     ax.spines[:].set_visible(False)
+    return ax
+
+
+def draw_blocks(blocks, arrows, title=""):
+    """A block diagram: boxes, arrows for data, broken arrows for gradients.
+
+    Args:
+        blocks: mapping from the text of each box to its centre `(x, y)`, in inches. A text in
+            brackets, `"[z]"`, stands without a frame.
+        arrows: list of `(from, to, label, kind)`; kind is `"data"` or `"gradient"`. A gradient
+            drawn from B to A runs beside the data from A to B.
+        title: above the diagram.
+
+    Returns:
+        The axes.
+
+    Taught in: `02_vanilla_gan`.
+    """
+    places, boxes = np.array(list(blocks.values()), "float64"), {}
+    low, high = places.min(axis=0) - (0.8, 0.4), places.max(axis=0) + (0.8, 0.4)
+    width, height = high - low
+    _, ax = plt.subplots(figsize=(width, height + 0.3), layout="none")
+    for text, (x, y) in blocks.items():
+        edge = "none" if text.startswith("[") else NEUTRAL
+        look = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": edge}
+        boxes[text] = ax.text(x, y, text.strip("[]"), ha="center", va="center", bbox=look)
+    for start, end, label, kind in arrows:
+        ends = np.array([blocks[start], blocks[end]], "float64")
+        way = ends[1] - ends[0]
+        normal = np.array([-way[1], way[0]]) / np.hypot(*way)
+        color, line = (NEUTRAL, "-") if kind == "data" else (FAKE, "--")
+        patches = {"patchA": boxes[start].get_bbox_patch(), "patchB": boxes[end].get_bbox_patch()}
+        look = {"arrowstyle": "-|>", "color": color, "linestyle": line, "mutation_scale": 13}
+        ends += 0.09 * normal
+        ax.annotate("", ends[1], ends[0], arrowprops=look | patches | {"shrinkA": 0, "shrinkB": 0})
+        place = ends.mean(axis=0) + 0.14 * normal
+        ha = "center" if abs(normal[0]) < 0.5 else ("left" if normal[0] > 0 else "right")
+        ax.text(*place, label, color=color, ha=ha, va="center", fontsize="small")
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    ax.set_position((0, 0, 1, height / (height + 0.3)))
+    ax.set_title(title)
+    ax.set_axis_off()
     return ax

@@ -165,32 +165,32 @@ def show_recording(name, title=""):
         display(ax.figure)
         plt.close(ax.figure)
     try:
-        import ipywidgets
-    except ImportError:  # the strip says the same in fewer moments
+        box = _build_slider(steps, samples, distances)
+    except ImportError:  # no ipywidgets; the strip says the same in fewer moments
         return
+    display(Markdown(SLIDER))  # stays above an error in a saved notebook: widgets have no kernel
+    view = {"model_id": box.model_id, "version_major": 2, "version_minor": 0}
+    display({"application/vnd.jupyter.widget-view+json": view, "text/plain": ""}, raw=True)
+
+
+def _build_slider(steps, samples, distances):
+    """A slider over the moments, the facts of one, and its samples, each pixel three wide."""
+    import ipywidgets
+
     slider = ipywidgets.IntSlider(len(steps) - 1, 0, len(steps) - 1, description="moment")
     picture = ipywidgets.Image(format="png", layout={"align_self": "flex-start"})
     words = ipywidgets.Label()
 
     def show(change=None):
-        i = slider.value
+        i, buffer = slider.value, io.BytesIO()
         words.value = f"{steps[i]:,} updates, kernel distance {distances[i]:.3f}"
-        picture.value = _encode_png(images.make_grid(samples[i], 8))
+        pixels = images.denormalize(images.make_grid(samples[i], 8)).repeat(3, 0).repeat(3, 1)
+        Image.fromarray(pixels.squeeze()).save(buffer, "PNG")
+        picture.value = buffer.getvalue()
 
     slider.observe(show, names="value")
     show()
-    display(Markdown(SLIDER))  # stays above an error in a saved notebook: widgets have no kernel
-    box = ipywidgets.VBox([slider, words, picture])
-    view = {"model_id": box.model_id, "version_major": 2, "version_minor": 0}
-    display({"application/vnd.jupyter.widget-view+json": view, "text/plain": ""}, raw=True)
-
-
-def _encode_png(grid):
-    """A grid in [-1, 1] as the bytes of a PNG, each pixel three screen pixels wide."""
-    pixels = images.denormalize(grid).repeat(3, axis=0).repeat(3, axis=1)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+    return ipywidgets.VBox([slider, words, picture])
 
 
 def _read(name, end):

@@ -89,7 +89,7 @@ def code_lines(path, tree):
     return code - documented
 
 
-LIMIT = 1811  # where it stands; what the next lessons show themselves takes it down to 1,300
+LIMIT = 1772
 
 
 def test_the_package_stays_small():

@@ -50,7 +50,7 @@ CELLS = (
     "plotting.plot_curves(range(3), {'d_real': [1, 2, 3]}, 'Output of D');",
     "figure = plotting.plot_curves(range(3), {'d_real': [1, 2, 3]}).figure\n"
     "handle = display(figure, display_id=True)\n"
-    "plotting.describe(figure, 'D goes up.')\n"
+    "figure.set_label('D goes up.')\n"
     "handle.update(figure)\n"
     "plotting.plt.close(figure)",
     "for i in lesson.progress(range(3), 'runs'):\n    pass",
@@ -100,10 +100,13 @@ def test_check_prints_or_stops(capsys):
         (3.0004, 3.0, "Right"),
         (3.1, 3.0, "Not yet. look"),
         (float("nan"), 3.0, "Not yet"),
+        (4 / 99, 4 / 100, "Not yet"),
+        (1e-4, 0.0, "Right"),
+        (0.01, 0, "Not yet"),
         ([1, 2], [1, 2], "Right"),
         ([1, 2, 3], [1, 2], "Not yet"),
         ("left", "left", "Right"),
-        ("b ", "B", "Right"),
+        ("b ", " B", "Right"),
         ("right", "left", "Not yet"),
         (True, False, "Not yet"),
         (np.True_, True, "Right"),

@@ -178,9 +178,3 @@ def test_dcgan_refuses_images_that_cannot_be_halved_twice(image_shape):
             ValueError, match=r"received image_shape=.* multiples of 4 .* Pad or resize"
         ):
             build()
-
-
-@pytest.mark.parametrize("image_shape", [(3, 8, 1), (8, 8)])
-def test_a_classifier_refuses_images_that_its_stages_cannot_halve(image_shape):
-    with pytest.raises(ValueError, match="received input_shape=.* halved once .* fewer widths"):
-        networks.build_classifier(image_shape, widths=(2, 2))

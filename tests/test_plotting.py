@@ -151,5 +151,16 @@ def test_alt_text_says_titles_marks_legends_and_axes_or_what_was_set():
         "A run. Curves of p_data. Lines: loss of D, loss of G, D on real, D on fake. "
         "Horizontal axis: updates. Vertical axis: loss. Fakes. Images"
     )
-    plotting.describe(left, "Both losses stay near 1.")
+    figure.set_label("Both losses stay near 1.")
     assert plotting.alt_text(figure) == "Both losses stay near 1."
+
+
+def test_a_block_diagram_has_boxes_and_arrows_of_both_kinds():
+    blocks = {"[z]": (0, 0), "G": (2, 0), "D": (4, 0.0)}
+    arrows = [("[z]", "G", "", "data"), ("G", "D", "fakes", "data"), ("D", "G", "g", "gradient")]
+    ax = plotting.draw_blocks(blocks, arrows, "A pair")
+    frames = [text.get_bbox_patch() for text in ax.texts if text.get_text() in ("z", "G", "D")]
+    assert [frame.get_edgecolor()[3] > 0 for frame in frames] == [False, True, True]
+    drawn = [text.arrow_patch for text in ax.texts if getattr(text, "arrow_patch", None)]
+    assert [patch.get_linestyle() for patch in drawn] == ["-", "-", "--"]
+    assert ax.figure.get_size_inches()[0] == pytest.approx(5.6)
