@@ -146,18 +146,6 @@ BUGS = {
         "if False:",
         "test_monitors.test_the_live_figure_tells_progress_and_the_time_left",
     ),
-    "progress bar backwards": (
-        "monitors",
-        "fraction = self.step / self.total",
-        "fraction = 1.0 - self.step / self.total",
-        "test_monitors.test_the_live_figure_tells_progress_and_the_time_left",
-    ),
-    "bar of the wrong length": (
-        "plotting",
-        "plt.Rectangle((0, 0.99), fraction, 0.01",
-        "plt.Rectangle((0, 0.99), 1.0 - fraction, 0.01",
-        "test_plotting.test_progress_shows_samples_losses_and_outputs",
-    ),
     "time left counts all updates": (
         "monitors",
         "max(1, self.made) * (self.total - self.step)",
