@@ -728,9 +728,13 @@ def test_a_wasserstein_gan_moves_towards_the_data():
 @pytest.mark.parametrize(
     ("generator", "discriminator", "message"),
     [
-        ("points", "images", "Both must be one shape"),
-        ("points", keras.Sequential([keras.Input((2,)), layers.Dense(3)]), "not one logit"),
-        ("wrong", "points", "not latents"),
+        ("points", "images", r"makes \[2\] of \[3\], .* of \[8, 8, 3\].*one image size"),
+        (
+            "points",
+            keras.Sequential([keras.Input((2,)), layers.Dense(3)]),
+            r"\[3\] of .*Dense\(1\)",
+        ),
+        ("wrong", "points", r"Latents are \(batch, n\)"),
         ("points", lambda x: x, "not a keras.Model"),
         (None, "points", "not a keras.Model"),
         (keras.Sequential([layers.Dense(2)]), "points", "Start it with keras.Input"),
