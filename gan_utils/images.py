@@ -74,9 +74,10 @@ def check_range(images, caller, *, whole_set=False):
         low, high = array.min(), array.max()
         fits = -1.0001 <= low and high <= 1.0001 and (low < 0.0 or not whole_set)
         found = f"with values from {low:.4g} to {high:.4g}"
+        found = found if np.isfinite(low + high) else "with NaN or infinite values"
         remedy = RESCALE if low >= 0.0 else REPAIR
-    passed, expected = f"{caller} received images {found}.", "It expects finite floats in [-1, 1]."
-    checks.require(fits, passed, expected, remedy)
+    expected = "It expects finite floats in [-1, 1]."
+    checks.require(fits, f"{caller} received images {found}.", expected, remedy)
     return array
 
 

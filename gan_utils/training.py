@@ -347,7 +347,7 @@ class GAN(keras.Model):
 
     def _check_learning(self, real):
         """Refuse a network that no gradient reaches, and a D with bounded outputs."""
-        message = "The `trainable` flags of a network have changed since compile(): call it again."
+        message = "The `trainable` flags have changed since compile(): call compile() again."
         checks.require(self.flags == self._read_flags(), message)
         if self.checked:
             return
