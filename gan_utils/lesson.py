@@ -134,8 +134,9 @@ def print_scores(table):
             f"{scores.get(f'nearest_{key}', np.nan):.2f}" for key in ("train", "low", "high")
         ]
         shares = "{frechet_distance:7.2f} {precision:9.2f} {recall:6.2f}".format(**scores)
-        tell, modes = "{} ({} to {})".format, scores.get("covered_classes", "-")
-        print(f"{name:{width}} {tell(*kernel):>23} {shares} {tell(*nearest):>20} {modes:>5}")
+        tell, modes = "{} ({} to {})".format, f"{scores.get('covered_classes', np.nan):.0f}"
+        row = f" {tell(*kernel):>23} {shares} {tell(*nearest):>20} {modes:>5}"
+        print(f"{name:{width}}" + row.replace("nan", "  -"))
 
 
 def check_answer(answer, expected, *, hint, tolerance=5e-3):

@@ -262,7 +262,7 @@ PENALTIES = {
         else (lambda d, real, fake, seed: sum(map(lambda x: 2.0 * x, [ops.mean(d(real))])))
     ),
     "closure": by_closure,
-    "function in a closure": lambda w: by_closure(1.0, by_closure(w)),
+    "function in a closure": lambda w: by_closure(1.0, lambda x: w * ops.mean(x)),
     "array in a closure": lambda w: by_closure(np.full(2000, w)),
     "partial": lambda w: functools.partial(losses.gradient_penalty, weight=w),
     "object": ByObject,
@@ -465,7 +465,7 @@ def test_a_killed_run_ends_as_the_uninterrupted_one(num_kills, tmp_path):
         assert saved <= begun[0] <= saved + 1
         saved = max(numbers(output, "saved"), default=begun[0])
     end = read_end(start(tmp_path / "killed", num_epochs))
-    assert end.startswith("digest") and not (tmp_path / "killed").exists()
+    assert end.startswith("digest") and names(tmp_path / "killed") == []
     # Without checkpoints, in this process.
     gan = run.build(run_eagerly=False)
     assert end == f"digest {finish(None, gan, epochs=num_epochs)}"

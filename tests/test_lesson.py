@@ -153,7 +153,7 @@ def test_scores_are_printed_in_one_line_a_generator(capsys):
     head, first, second = capsys.readouterr().out.splitlines()
     expected = "first 0.123 (-0.100 to 0.150) 7.89 0.50 0.25 0.90 (0.83 to 0.88) 9"
     assert first.split() == expected.split()
-    expected = "untrained generator 12.35 (11.90 to 12.80) 7.89 0.50 0.25 nan (nan to nan) -"
+    expected = "untrained generator 12.35 (11.90 to 12.80) 7.89 0.50 0.25 - ( - to   -) -"
     assert second.replace("12.34 ", "12.35 ").split() == expected.split()  # rounding to even
     assert {len(line) for line in (head, first, second)} == {95}
     for column in ("KD (95 % interval)", "precision", "recall", "nearest train (new)", "modes"):
