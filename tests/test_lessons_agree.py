@@ -1,6 +1,7 @@
 """What a lesson defines and what the package offers must agree on random input."""
 
 import ast
+import types
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ import pytest
 from keras import layers, ops
 from scipy import linalg, spatial
 
-from gan_utils import autodiff, losses, metrics, networks
+from gan_utils import autodiff, losses, metrics, networks, training
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 RNG = np.random.default_rng(0)
@@ -77,6 +78,56 @@ def test_losses_of_the_vanilla_gan():
         float(ours[0](REAL, FAKE)), rel=1e-6
     )
     assert float(generator_loss(FAKE)) == pytest.approx(float(ours[1](REAL, FAKE)), rel=1e-6)
+
+
+def vanilla_gan(**scope):
+    """What the cells of lesson 02 that make up its GAN define, without `gan_utils`."""
+    scope = {"keras": keras, "layers": layers, "ops": ops, "np": np, **scope}
+    for cell in nbformat.read(FOLDER / "02_vanilla_gan.ipynb", as_version=4).cells:
+        if any(
+            name in cell.source for name in ("def build_", "def discriminator_", "_optimizer, d_")
+        ):
+            exec(cell.source, scope)
+        if "for update in range(3):" in cell.source:
+            return scope
+    raise LookupError("02_vanilla_gan has no first three updates")
+
+
+def test_the_vanilla_gan_runs_in_an_empty_file():
+    tf = pytest.importorskip("tensorflow")
+    images = RNG.uniform(-1, 1, (128, 28, 28, 1)).astype("float32")
+    lesson = vanilla_gan(tf=tf, draw_batch=lambda: images)
+    assert np.isfinite([lesson["d_loss"], lesson["g_loss"]]).all()
+    fakes = lesson["generator"](np.zeros((2, 100), "float32"), training=False)
+    assert fakes.shape == (2, 28, 28, 1)
+
+
+def test_the_half_steps_of_the_vanilla_gan_are_those_of_the_package():
+    tf = pytest.importorskip("tensorflow")
+    images = RNG.uniform(-1, 1, (3, 128, 28, 28, 1)).astype("float32")
+    seeds = keras.random.SeedGenerator(8)
+    # Uncompiled, so that the latents are those that the package draws.
+    draw = types.SimpleNamespace(normal=lambda shape: keras.random.normal(shape, seed=seeds))
+    uncompiled = types.SimpleNamespace(
+        function=lambda step: step, GradientTape=tf.GradientTape, random=draw
+    )
+    lesson = vanilla_gan(tf=uncompiled, draw_batch=lambda: images[0])
+    build = networks.build_mlp_discriminator
+    mine = lesson["build_generator"](), build((28, 28, 1), dropout=0)
+    theirs = lesson["build_generator"](), build((28, 28, 1), dropout=0)
+    for network, other in zip(mine, theirs):
+        other.set_weights(network.get_weights())
+    adams = [lesson["new_adam"](network) for network in (*mine, *theirs)]
+    gan = training.GAN(*theirs, seed=8)
+    gan.compile(*adams[2:])
+    seeds.state.assign(keras.random.SeedGenerator(8).state)
+    for batch in images:
+        lesson["discriminator_step"](*mine[::-1], adams[1], batch)
+        lesson["generator_step"](*mine, adams[0])
+        gan.train_step(ops.convert_to_tensor(batch))
+    for network, other in zip(mine, theirs):
+        for weight, expected in zip(network.get_weights(), other.get_weights()):
+            np.testing.assert_allclose(weight, expected, atol=1e-4)
 
 
 def test_losses_and_penalty_of_the_wasserstein_gan():

@@ -21,7 +21,7 @@ OLD_FORM = [
     "07_generative_matching",
     "08_measuring_gans",
 ]
-FOLDED_ONLY = ["02_vanilla_gan"]
+FOLDED_ONLY = []
 
 
 def those(*, without=()):
