@@ -35,7 +35,7 @@ FEW = CELLS + ", and are {width:.2f} times as spread: the generator draws few ki
 # (tests/test_doctor.py).
 RULES = {
     "wrong scale of images": (
-        "03_frog_dcgan, 6. What was repaired",
+        "03_frog_dcgan, 6. The classic loop and the fast step",
         ("is_image > 0 and limit > 1.05", SCALE),
         # Hundreds of real images in [-1, 1] hold pixels beyond 0.75 on both sides; images in [0, 1]
         # or [-0.5, 0.5] do not. The fakes may leave the real range a little: rounding, few images.

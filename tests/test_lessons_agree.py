@@ -52,13 +52,18 @@ def defined_in(lesson, name, *used):
             "build_discriminator",
             lambda: networks.build_mlp_discriminator((28, 28, 1)),
         ),
-        ("03_frog_dcgan", "build_frog_generator", networks.build_frog_generator),
-        ("03_frog_dcgan", "build_frog_discriminator", networks.build_frog_discriminator),
+        ("03_frog_dcgan", "build_narrow_generator", networks.build_frog_generator),
+        ("03_frog_dcgan", "build_narrow_discriminator", networks.build_frog_discriminator),
     ],
 )
 def test_networks_are_the_same_function(lesson, name, ours):
-    theirs, ours = defined_in(lesson, name)(), ours()
-    assert [type(layer) for layer in theirs.layers] == [type(layer) for layer in ours.layers]
+    used = [defined_in(lesson, "small")] if lesson == "03_frog_dcgan" else []
+    theirs, ours = defined_in(lesson, name, *used)(), ours()
+    kinds = [  # a tanh may stand in a layer of its own
+        [type(layer) for layer in model.layers if not isinstance(layer, layers.Activation)]
+        for model in (theirs, ours)
+    ]
+    assert kinds[0] == kinds[1]
     ours.set_weights(theirs.get_weights())
     x = RNG.uniform(-1, 1, (5, *ours.input_shape[1:])).astype("float32")
     outputs = [np.asarray(model(x, training=False)) for model in (theirs, ours)]

@@ -14,7 +14,6 @@ TAGS = {"nbval-ignore-output", "nbval-ignore-picture", "raises-exception", "chec
 # Lessons that wait for their rewrite: their checks stand in open cells, and the rules of length are
 # looser. Both lists shrink to nothing; a lesson in neither keeps the rules of the new form.
 OLD_FORM = [
-    "03_frog_dcgan",
     "04_wgan",
     "05_training_failures",
     "06_dcgan_recipe",
