@@ -270,15 +270,33 @@ def plot_samples_through_time(steps, samples, title="", *, num_moments=6, num_im
     Taught in: `02_vanilla_gan`.
     """
     chosen = np.unique(np.linspace(0, len(samples) - 1, num_moments).round().astype(int))
-    rows = np.concatenate([samples[i][:num_images] for i in chosen])
-    columns = len(rows) // len(chosen)
-    _, ax = plt.subplots(figsize=(0.83 * columns + 0.9, 0.83 * len(chosen) + 0.35))
-    show_grid(rows, title, num_columns=columns, ax=ax).set_axis_on()
-    places = (samples[0].shape[1] + 1) * (np.arange(len(chosen)) + 0.5)
-    ax.set_yticks(places, [f"{steps[i]:,}" for i in chosen])
-    ax.set(xticks=[], ylabel="updates")
+    rows = {f"{steps[i]:,}": samples[i][:num_images] for i in chosen}
+    return show_rows(rows, title, ylabel="updates")
+
+
+def show_rows(rows, title="", *, ylabel=""):
+    """Rows of images, each with its name on its left.
+
+    Args:
+        rows: mapping from a name to images `(n, height, width, channels)`; the same n in each row.
+        title: what the reader should see.
+        ylabel: what the names have in common.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: if the images do not fit, as in `images.make_grid`.
+
+    Taught in: `01_intuition`.
+    """
+    stacked, columns = np.concatenate(list(rows.values())), len(next(iter(rows.values())))
+    _, ax = plt.subplots(figsize=(0.83 * columns + 1.3, 0.83 * len(rows) + 0.35))
+    show_grid(stacked, title, num_columns=columns, ax=ax).set_axis_on()
+    places = (stacked.shape[1] + 1) * (np.arange(len(rows)) + 0.5)
+    ax.set(xticks=[], yticks=places, yticklabels=rows, ylabel=ylabel, frame_on=False)
     ax.tick_params(left=False)
-    ax.spines[:].set_visible(False)
+    ax.figure.set_label(f"{title}. Rows of images, from above: {', '.join(rows)}")
     return ax
 
 
@@ -317,8 +335,7 @@ def draw_blocks(blocks, arrows, title=""):
         place = ends.mean(axis=0) + 0.14 * normal
         ha = "center" if abs(normal[0]) < 0.5 else ("left" if normal[0] > 0 else "right")
         ax.text(*place, label, color=color, ha=ha, va="center", fontsize="small")
-    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), title=title)
     ax.set_position((0, 0, 1, height / (height + 0.3)))
-    ax.set_title(title)
     ax.set_axis_off()
     return ax

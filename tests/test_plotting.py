@@ -127,6 +127,19 @@ def test_samples_through_time_show_a_moment_a_row_and_a_latent_a_column():
     assert ax.get_window_extent().width / 4 >= 64
 
 
+def test_rows_of_images_have_their_names_at_their_middles():
+    rows = {"real digits": IMAGES[:3], "mean of all": -IMAGES[:3]}
+    ax = plotting.show_rows(rows, "Two rows", ylabel="rows")
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(rows)
+    np.testing.assert_allclose(ax.get_yticks(), [2.5, 7.5])
+    assert ax.images[0].get_array().shape == (9, 14, 3)
+    assert (ax.get_ylabel(), ax.get_title(loc="left")) == ("rows", "Two rows")
+    told = "Two rows. Rows of images, from above: real digits, mean of all"
+    assert plotting.alt_text(ax.figure) == told
+    ax.figure.draw_without_rendering()
+    assert ax.get_window_extent().width / 3 >= 64
+
+
 @pytest.mark.parametrize(
     "values, expected",
     [([0.05, 6.0], ["0.05", "0.1", "0.2", "0.5", "1", "2", "5"]), ([0.001, 99.0], ["0.01", "1"])],
