@@ -106,8 +106,8 @@ def test_the_ladder_holds_every_image_lesson_and_a_frame():
 
 
 LESSONS = {"dcgan": "06", "wgan": "04"}
-# Updates of G, from the settings in the notebook that makes the training. Lessons 02, 03 and 07 train
-# for a shorter time than the recordings that they show.
+# Updates of G, from the settings in the notebook that makes the training. Lessons 02, 03 and 07
+# train for a shorter time than the recordings that they show.
 UPDATES = {
     "dcgan_digits": lambda s: s["digit_epochs"] * (s["num_digits"] // s["batch_size"]),
     "dcgan_frogs": lambda s: s["frog_epochs"] * (2 * s["num_frogs"] // s["frog_batch"]),
