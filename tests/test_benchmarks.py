@@ -105,10 +105,9 @@ def test_the_ladder_holds_every_image_lesson_and_a_frame():
         assert max(learned) < kernel[f"noise_{dataset}"]
 
 
-LESSONS = {"matching": "07", "vanilla": "02", "narrow": "03", "dcgan": "06", "wgan": "04"}
+LESSONS = {"vanilla": "02", "narrow": "03", "dcgan": "06", "wgan": "04"}
 # Updates of G, from the settings in the notebook that makes the training.
 UPDATES = {
-    "matching_digits": lambda s: s["digit_steps"],
     "vanilla_digits": lambda s: s["num_epochs"] * (s["num_images"] // s["batch_size"]),
     "narrow_frogs": lambda s: (
         s["num_epochs"] * (2 * s["num_frogs"] // s["batch_size"])

@@ -94,15 +94,81 @@ def test_losses_and_penalty_of_the_wasserstein_gan():
     assert float(penalty) == pytest.approx(float(expected), rel=1e-6)
 
 
-def test_distance_of_generative_matching():
-    kernel = defined_in("07_generative_matching", "kernel")
-    squared_mmd = defined_in("07_generative_matching", "squared_mmd", kernel)
-    x, y = RNG.normal(size=(2, 20, 3)).astype("float32")
-    for unbiased in (False, True):
-        ours = float(metrics.squared_mmd(x, y, 0.7, unbiased=unbiased))
-        assert squared_mmd(x, y, 0.7, unbiased) == pytest.approx(ours, abs=1e-5)
-    median_distance = defined_in("07_generative_matching", "median_distance")
-    assert median_distance(x, y) == pytest.approx(metrics.median_bandwidth(x, y), rel=1e-5)
+def matching_definitions():
+    """`squared_mmd` and `median_distance`, as lesson 07 writes them."""
+    lesson = "07_generative_matching"
+    squared_distances = defined_in(lesson, "squared_distances")
+    kernel = defined_in(lesson, "kernel", squared_distances)
+    median_distance = defined_in(lesson, "median_distance", squared_distances)
+    return defined_in(lesson, "squared_mmd", kernel), median_distance
+
+
+def column(*values):
+    return np.array(values, "float32")[:, None]
+
+
+def test_squared_mmd_of_generative_matching_by_hand():
+    squared_mmd, _ = matching_definitions()
+    assert float(squared_mmd(column(0), column(1), 1.0, unbiased=False)) == pytest.approx(
+        2 - 2 * np.exp(-0.5), abs=1e-5
+    )
+    x, y = column(0, 1), column(0, 2, 4)
+    within = np.exp(-0.5) + (2 * np.exp(-2) + np.exp(-8)) / 3
+    between = (1 + np.exp(-2) + np.exp(-8) + 2 * np.exp(-0.5) + np.exp(-4.5)) / 6
+    assert within - 2 * between == pytest.approx(-0.0897, abs=5e-5)
+    assert float(squared_mmd(x, y, 1.0)) == pytest.approx(within - 2 * between, abs=1e-5)
+    # No two samples are near: the unbiased estimate is empty, and only self-pairs fill the other.
+    assert float(squared_mmd(x, 100 + y, 1e-3)) == 0
+    assert float(squared_mmd(x, 100 + y, 1e-3, unbiased=False)) == pytest.approx(1 / 2 + 1 / 3)
+
+
+@pytest.mark.parametrize("unbiased", [True, False])
+@pytest.mark.parametrize("bandwidths", [0.7, (0.3, 1.0, 3.0)])
+def test_squared_mmd_of_generative_matching_is_a_double_loop(unbiased, bandwidths):
+    def mean_kernel(a, b, same):
+        a, b = (cloud.reshape(len(cloud), -1).astype("float64") for cloud in (a, b))
+        pairs = [(i, j) for i in range(len(a)) for j in range(len(b))]
+        values = [
+            np.exp(-np.sum((a[i] - b[j]) ** 2) / (2 * s * s))
+            for i, j in pairs
+            for s in np.ravel(bandwidths)
+            if not (same and unbiased and i == j)
+        ]
+        return np.mean(values)
+
+    x = RNG.normal(size=(12, 2, 2, 1)).astype("float32")  # images are flat vectors
+    y = 0.5 + RNG.normal(size=(9, 2, 2, 1)).astype("float32")
+    expected = mean_kernel(x, x, True) + mean_kernel(y, y, True) - 2 * mean_kernel(x, y, False)
+    squared_mmd, _ = matching_definitions()
+    assert float(squared_mmd(x, y, bandwidths, unbiased)) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("unbiased", [True, False])
+def test_squared_mmd_of_generative_matching_has_the_closed_form_of_two_gaussians(unbiased):
+    n, d, width, shift, variances = 100, 2, 1.0, 0.6, (1.0, 1.5)
+
+    def expected_kernel(distance, variance):
+        total = width**2 + variance
+        return (width**2 / total) ** (d / 2) * np.exp(-(distance**2) / (2 * total))
+
+    within = [expected_kernel(0.0, 2 * variance) for variance in variances]
+    closed = sum(within) - 2 * expected_kernel(shift * np.sqrt(d), sum(variances))
+    if not unbiased:  # a sample with itself, whose kernel is 1, enters each mean once in n
+        closed += sum(1 - value for value in within) / n
+    squared_mmd, _ = matching_definitions()
+    x, y = np.random.default_rng(0).normal(size=(2, 60, n, d)).astype("float32")
+    values = [
+        float(squared_mmd(a, shift + np.sqrt(1.5, dtype="float32") * b, width, unbiased))
+        for a, b in zip(x, y)
+    ]
+    assert abs(np.mean(values) - closed) < 3 * np.std(values, ddof=1) / np.sqrt(60)
+
+
+def test_median_distance_of_generative_matching():
+    _, median_distance = matching_definitions()
+    # Three distances: 1, 2, 3. Six: 1, 1, 2, 3, 4, 5; the root of the median of squares is 2.55.
+    assert median_distance(column(0, 1), column(3)) == pytest.approx(2.0)
+    assert median_distance(column(0, 1), column(2, 5)) == pytest.approx(2.5)
 
 
 def test_metrics_of_measuring_gans():

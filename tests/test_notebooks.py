@@ -19,7 +19,6 @@ OLD_FORM = [
     "04_wgan",
     "05_training_failures",
     "06_dcgan_recipe",
-    "07_generative_matching",
     "08_measuring_gans",
 ]
 FOLDED_ONLY = ["02_vanilla_gan"]
