@@ -215,5 +215,5 @@ def _check_normalization(network):
         found += [part for part in parts if isinstance(part, layers.Layer) and part not in found]
     names = ", ".join(type(layer).__name__ for layer in found if isinstance(layer, refused))
     passed = f"gradient_penalty() received a discriminator with {names}."
-    remedy = "On this backend it expects none. Leave it out, or use layers.RMSNormalization."
+    remedy = "It expects no batch normalisation, on TensorFlow RMSNormalization only. Leave it out."
     checks.require(not names, passed, remedy)
