@@ -1,6 +1,8 @@
 """What a lesson defines and what the package offers must agree on random input."""
 
 import ast
+import json
+import re
 import types
 from pathlib import Path
 
@@ -236,3 +238,20 @@ def test_metrics_of_measuring_gans():
     share_inside = defined_in("08_measuring_gans", "share_inside")
     shares = share_inside(fake, real)[0], share_inside(real, fake)[0]
     assert shares == pytest.approx(metrics.precision_recall(real, fake))
+
+
+def test_the_table_of_generative_matching_holds_what_was_measured():
+    records = json.loads((FOLDER.parent / "benchmarks" / "matching_batches.json").read_text())
+    cells = nbformat.read(FOLDER / "07_generative_matching.ipynb", as_version=4).cells
+    text = "\n".join(cell.source for cell in cells)
+    for batch_size in (500, 25):
+        runs = [record for record in records if record["batch_size"] == batch_size]
+        columns = [
+            ", ".join(f"{run[name]:.2f}" for run in runs)
+            for name in ("kernel_distance", "precision", "recall")
+        ]
+        pattern = rf"\| {batch_size} \| about ([\d,]+) \| {' [|] '.join(columns)} \|"
+        told = re.search(pattern, text)
+        assert told, columns
+        about = int(told[1].replace(",", ""))
+        assert all(abs(run["updates"] / about - 1) < 0.1 for run in runs)

@@ -317,6 +317,14 @@ def test_no_magics_paths_or_leftovers(path):
         ), cell.source
 
 
+@new_lessons
+def test_the_readme_gives_the_minutes_of_the_lesson(path):
+    told = re.findall(r"(\d+) minutes? (?:to read and do|of computing)", read(path).cells[0].source)
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^.*notebooks/{path.name}.*$", readme, re.M)
+    assert re.findall(r"\| (\d+) (?=\|)", row) == told
+
+
 def test_the_readme_links_every_notebook():
     readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
     for path in PATHS:

@@ -2,6 +2,7 @@ import copy
 import os
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -880,6 +881,13 @@ def test_after_an_interruption_the_model_can_be_used(error):
         gan.fit(GRAY, verbose=0, callbacks=keras.callbacks.LambdaCallback(on_train_batch_end=stop))
     assert np.isfinite(gan.sample(4)).all()
     assert np.isfinite(gan.fit(GRAY, verbose=0).history["generator_loss"]).all()
+
+
+@ON_TENSORFLOW
+def test_replicas_of_a_strategy_are_refused():
+    strategy = types.SimpleNamespace(num_replicas_in_sync=2)
+    with pytest.raises(ValueError, match="several devices"):
+        autodiff.check_one_device(types.SimpleNamespace(distribute_strategy=strategy))
 
 
 def test_several_devices_are_refused(monkeypatch):
