@@ -18,6 +18,7 @@ GENERATORS = {
     "matching_digits": functools.partial(MLP, 16, DIGIT, units=(128, 256, 512)),
     "vanilla_digits": functools.partial(MLP, 100, DIGIT),
     "narrow_frogs": networks.build_frog_generator,
+    "classic_frogs": functools.partial(checks.require, False, "Pass generator= of lesson 03."),
     "dcgan_digits": functools.partial(networks.build_dcgan_generator, 100, DIGIT),
     "dcgan_frogs": networks.build_dcgan_generator,
     "wgan_gp_digits": functools.partial(MLP, 64, DIGIT, units=(256, 512)),
@@ -26,24 +27,27 @@ GENERATORS = {
 SLIDER = "Below: a slider. If there is none, run this cell again to move through the recording."
 
 
-def load_generator(name):
+def load_generator(name, generator=None):
     """A generator that was trained beforehand; `benchmarks/quality_ladder.md` has the settings.
 
     Args:
         name: one of `GENERATORS`, for example `"vanilla_digits"` or `"narrow_frogs"`.
+        generator: `keras.Model` to load the weights into; by default a new one. Needed for
+            `"classic_frogs"`, which lesson 03 builds.
 
     Returns:
         `keras.Model`, latents `(batch, latent_dim)` -> images in [-1, 1]; its weights were stored
         as float16.
 
     Raises:
-        ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
+        ValueError: for an unknown name or a damaged file, or without a needed generator;
+            FileNotFoundError without the file.
 
     Taught in: `07_generative_matching`.
     """
     with np.load(io.BytesIO(_read(name, "weights.npz")), allow_pickle=False) as arrays:
         weights = [arrays[f"arr_{i}"].astype("float32") for i in range(len(arrays))]
-    generator = GENERATORS[name]()
+    generator = GENERATORS[name]() if generator is None else generator
     generator.set_weights(weights)
     return generator
 
