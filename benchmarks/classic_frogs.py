@@ -101,9 +101,12 @@ def train(folder, num_updates):
 
 def judge(folder, num_updates):
     """Kernel distance of 500 images and 16 samples of each kept moment, added to FOLDER/judged.json."""
+    import keras
+
     from gan_utils import data, features, images, metrics, results
 
     generator, path = Training().generator, folder / "judged.json"
+    keras.mixed_precision.set_global_policy("float32")  # of the classifier
     judged = json.loads(path.read_text()) if path.exists() else {}
     classifier = features.load_classifier("cifar10")
     real = features.extract(classifier, data.load_frogs()[0][:5_000])
@@ -113,9 +116,12 @@ def judge(folder, num_updates):
             continue
         if kept is not None:
             set_weights(generator, kept)
-        drawn = results.draw(generator, quality_ladder.NUM_JUDGED_ON_THE_WAY, seed=2)
+        drawn, shown = (
+            results.draw(generator, n, seed=seed).astype("float32")
+            for n, seed in ((quality_ladder.NUM_JUDGED_ON_THE_WAY, 2), (16, 1))
+        )
         distance = metrics.kernel_distance(real, features.extract(classifier, drawn))[0]
-        np.save(folder / f"drawn_{step:05d}.npy", images.denormalize(results.draw(generator, 16, seed=1)))
+        np.save(folder / f"drawn_{step:05d}.npy", images.denormalize(shown))
         judged[str(step)] = round(distance, 5)
         path.write_text(json.dumps(judged))
         print(f"{step} updates: kernel distance {distance:.4f}", flush=True)
