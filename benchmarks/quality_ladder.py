@@ -107,7 +107,7 @@ def matching(generator, digits, seed, num_updates, batch_size):
     return generator, {"x": LatentsAndReal()}
 
 
-def clipped_critic(bound=0.01):
+def clipped_critic(bound=0.01, units=(512, 256)):
     import keras
     from keras import layers, ops
 
@@ -116,10 +116,10 @@ def clipped_critic(bound=0.01):
             return ops.clip(weight, -bound, bound)
 
     critic = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten()])
-    for units in (512, 256, 1):
+    for width in (*units, 1):
         start = keras.initializers.RandomUniform(-bound, bound)
-        critic.add(layers.Dense(units, kernel_initializer=start, kernel_constraint=Clip(), bias_constraint=Clip()))
-        if units > 1:
+        critic.add(layers.Dense(width, kernel_initializer=start, kernel_constraint=Clip(), bias_constraint=Clip()))
+        if width > 1:
             critic.add(layers.LeakyReLU(negative_slope=0.2))
     return critic
 
