@@ -16,7 +16,6 @@ TAGS = {"nbval-ignore-output", "nbval-ignore-picture", "raises-exception", "chec
 OLD_FORM = [
     "01_intuition",
     "03_frog_dcgan",
-    "04_wgan",
     "05_training_failures",
     "06_dcgan_recipe",
     "07_generative_matching",
