@@ -157,7 +157,6 @@ kernel.RunningKernel.execute_cell_input = execute_cell_input
 LONG = (
     "test_checkpoint",
     "test_benchmarks",
-    "test_scale_out",
     "test_planted_bugs",
     "test_training",
 )

@@ -82,8 +82,7 @@ def adversarial(generator, discriminator, optimizers, seed, *, images, batch_siz
 
 def matching(generator, digits, seed, num_updates, batch_size):
     import keras
-
-    from gan_utils import metrics
+    from keras import ops
 
     class LatentsAndReal(keras.utils.PyDataset):
         def __init__(self):
@@ -97,11 +96,25 @@ def matching(generator, digits, seed, num_updates, batch_size):
             z = self.rng.standard_normal((batch_size, 16)).astype("float32")
             return z, digits[self.rng.integers(len(digits), size=batch_size)]
 
-    bandwidths = [metrics.median_bandwidth(digits[:500], digits[500:1000]) * factor for factor in (0.25, 0.5, 1.0)]
+    def squared_distances(x, y):
+        squares = ops.sum(ops.square(x), axis=1)[:, None] + ops.sum(ops.square(y), axis=1)
+        return ops.maximum(squares - 2.0 * ops.matmul(x, ops.transpose(y)), 0.0)
+
+    def kernel(x, y):
+        squared = squared_distances(x, y)
+        return sum(ops.exp(-squared / (2.0 * s**2)) for s in bandwidths) / len(bandwidths)
+
+    flat = digits[:1000].reshape(1000, -1)
+    distances = np.sqrt(ops.convert_to_numpy(squared_distances(flat, flat)))
+    median = float(np.median(distances[np.triu_indices(1000, k=1)]))
+    bandwidths = [median * factor for factor in (0.25, 0.5, 1.0)]
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, num_updates), beta_1=0.5)
 
     def loss(real, fake):
-        return metrics.squared_mmd(real, fake, bandwidths)
+        """Unbiased squared MMD; the kernel of a sample with itself, left out, is 1."""
+        n, (x, y) = batch_size, (ops.reshape(cloud, (batch_size, -1)) for cloud in (real, fake))
+        within = (ops.sum(kernel(x, x)) + ops.sum(kernel(y, y)) - 2.0 * n) / (n * (n - 1.0))
+        return within - 2.0 * ops.mean(kernel(x, y))
 
     generator.compile(optimizer, loss=loss, jit_compile=True, steps_per_execution=10)
     return generator, {"x": LatentsAndReal()}

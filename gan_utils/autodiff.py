@@ -11,6 +11,8 @@ import faulthandler
 import os
 import warnings
 
+import numpy as np
+
 
 @contextlib.contextmanager
 def _quiet_stderr():
@@ -44,11 +46,8 @@ with _quiet_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # the search for a GPU prints as well
-        BACKEND_VERSION = tf.__version__
     elif BACKEND == "jax":
         import jax
-
-        BACKEND_VERSION = jax.__version__
     else:
         raise ValueError(
             f"The Keras backend is {BACKEND!r}. gan_utils runs on 'tensorflow' or 'jax'. "
@@ -90,17 +89,12 @@ def value_and_gradients(function, variables):
 
     Returns:
         `(scalar, aux, gradients)`, one gradient a variable, zero where the scalar does not depend
-        on it. For `v = 3` and `function = lambda: (v * v, None)` it is `(9, None, [6])`. On n
-        replicas of a TensorFlow strategy each gradient is divided by n: Keras's optimizers add up
-        those of all replicas, and the sum is then the mean.
+        on it. For `v = 3` and `function = lambda: (v * v, None)` it is `(9, None, [6])`.
 
     Taught in: `02_vanilla_gan`.
     """
     values = [variable.value for variable in variables]
-    value, aux, gradients = _differentiate(lambda _: function(), values, variables)
-    if context := _replica_context():
-        gradients = [gradient / context.num_replicas_in_sync for gradient in gradients]
-    return value, aux, gradients
+    return _differentiate(lambda _: function(), values, variables)
 
 
 def input_gradients(function, inputs):
@@ -166,36 +160,35 @@ def map_dataset(dataset, select, look):
     return dataset.enumerate().map(run)
 
 
-def num_replicas(model):
-    """How many times TensorFlow runs a step of `model`, each on its part of the batch; 1 on JAX."""
-    return model.distribute_strategy.num_replicas_in_sync if BACKEND == "tensorflow" else 1
+def check_one_device(model):
+    """ValueError if Keras would spread a step of `model` over several devices."""
+    replicas = model.distribute_strategy.num_replicas_in_sync if BACKEND == "tensorflow" else 1
+    if replicas > 1 or keras.distribution.distribution():
+        raise ValueError("fit() runs on several devices. Leave the distribution strategy out.")
 
 
-def num_devices(model):
-    """On how many devices of this host `model` trains; ValueError on several hosts."""
-    distribution = keras.distribution.distribution()
-    if getattr(distribution, "num_processes", 1) > 1:
-        raise ValueError("fit() runs on several hosts: start it on one, a GAN trains there only.")
-    return distribution.device_mesh.shape[0] if distribution else num_replicas(model)
+def assign(pairs):
+    """Give each variable its value: `pairs` of `(keras.Variable, array)`."""
+    for variable, value in pairs:
+        variable.assign(value)
 
 
-def draw_rows(draw, num_rows):
-    """Random rows for the data of this replica.
-
-    Each replica of a TensorFlow strategy has the same seeds. So each draws for the batch of all
-    replicas and takes its own rows: what one device would draw. Elsewhere it is `draw(num_rows)`.
+def run_in_parts(network, inputs, size=250):
+    """All outputs of a network outside of training, as NumPy arrays, `size` inputs at a time.
 
     Args:
-        draw: number of rows -> tensor `(rows, ...)`.
-        num_rows: int or scalar tensor, the rows of this replica.
+        network: `keras.Model`.
+        inputs: `(n, ...)`, float.
+        size: inputs in one call.
 
     Returns:
-        Tensor `(num_rows, ...)`.
+        List of arrays `(n, ...)`, one for each output of the network.
     """
-    if not (context := _replica_context()):
-        return draw(num_rows)
-    start = context.replica_id_in_sync_group * num_rows
-    return draw(num_rows * context.num_replicas_in_sync)[start : start + num_rows]
+    inputs, parts = inputs.astype("float32", copy=False), []
+    for i in range(0, len(inputs), size):
+        outputs = keras.tree.flatten(network(inputs[i : i + size], training=False))
+        parts.append([keras.ops.convert_to_numpy(output) for output in outputs])
+    return [np.concatenate(output) for output in zip(*parts)]
 
 
 def sync_variables(model):
@@ -213,12 +206,6 @@ def describe_device():
     if BACKEND == "jax":
         return jax.default_backend().upper()
     return "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
-
-
-def _replica_context():
-    """TensorFlow's context of a step that runs on several replicas; None elsewhere."""
-    context = tf.distribute.get_replica_context() if BACKEND == "tensorflow" else None
-    return context if context and context.num_replicas_in_sync > 1 else None
 
 
 class _NestedScope(keras.StatelessScope):
@@ -249,8 +236,7 @@ def _differentiate(function, values, variables=()):
             if not variables:
                 tape.watch(values)
             scalar, aux = function(values)
-        zero = tf.UnconnectedGradients.ZERO
-        return scalar, aux, tape.gradient(scalar, values, unconnected_gradients=zero)
+        return scalar, aux, tape.gradient(scalar, values, unconnected_gradients="zero")
     written = []
 
     def pure(values):
@@ -260,6 +246,5 @@ def _differentiate(function, values, variables=()):
         return scalar, (aux, [new_value for _, new_value in scope.updates.values()])
 
     (scalar, (aux, new_values)), gradients = jax.value_and_grad(pure, has_aux=True)(values)
-    for variable, new_value in zip(written, new_values):
-        variable.assign(new_value)  # what was written inside is written again outside
+    assign(zip(written, new_values))  # what was written inside is written again outside
     return scalar, aux, gradients

@@ -36,11 +36,11 @@ def check_array(caller, name, value, shape, *, smallest=1, remedy="Look for NaN 
     fits = fits and all(axis in (None, size) for size, axis in zip(array.shape, axes))
     fits = fits and array.dtype.kind in "fiu" and array.size > 0 and len(array) >= smallest
     broken = array.dtype.kind == "f" and not np.isfinite(array).all()
-    passed = f"{caller} received {name} of shape {array.shape} and dtype {array.dtype}"
-    passed += " with NaN or infinite values." if broken else "."
+    with_nan = " with NaN or infinite values" * broken
+    passed = f"{caller} received {name} of shape {array.shape} and dtype {array.dtype}{with_nan}."
     wanted = ", ".join({None: "any", ...: "..."}.get(size, str(size)) for size in shape)
     expected = (
-        f"It expects finite numbers of shape ({wanted}), {smallest} or more along the first axis."
+        f"It expects finite numbers of shape ({wanted}), {smallest} or more in the first axis."
     )
     require(fits and not broken, passed, expected, remedy)
     return array
@@ -52,11 +52,6 @@ def check_choice(caller, name, value, names):
     expected = f"It must be one of {', '.join(map(repr, names))}."
     require(fits, f"{caller} received {name}={value!r:.80}.", expected, "Write one of them.")
     return value
-
-
-def is_tensor(value):
-    """Whether a value has a shape and a dtype and does not come from NumPy."""
-    return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.ndarray)
 
 
 def as_numpy(value):

@@ -6,7 +6,7 @@ import io
 import keras
 import numpy as np
 
-from gan_utils import checks, data, images, metrics, networks
+from gan_utils import autodiff, checks, data, images, metrics, networks
 
 # Shape of an image, widths of the stages, SHA-256 of the file of weights.
 DIGITS_SHA256 = "a9bb70f8e3051030954ca25f8505b43dbe7a8cde439ab2080d8f450e92505b79"
@@ -155,13 +155,8 @@ def _softmax(logits):
 
 
 def _run(caller, network, pictures, smallest=1):
-    """All outputs of a network for images, as NumPy arrays, 250 images at a time."""
+    """All outputs of a network for images, as NumPy arrays."""
     shape = (None, *network.input_shape[1:])
     pictures = checks.check_array(caller, "images", pictures, shape, smallest=smallest)
     images.check_range(pictures, caller, whole_set=True)
-    parts = []
-    for i in range(0, len(pictures), 250):
-        batch = pictures[i : i + 250].astype("float32")
-        outputs = keras.tree.flatten(network(batch, training=False))
-        parts.append([keras.ops.convert_to_numpy(output) for output in outputs])
-    return [np.concatenate(output) for output in zip(*parts)]
+    return autodiff.run_in_parts(network, pictures)

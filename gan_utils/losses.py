@@ -178,9 +178,8 @@ def gradient_penalty(discriminator, real_images, fake_images, *, seed=None, weig
     shape = getattr(discriminator, "input_shape", None)
     real, fake = _check_pair(real_images, fake_images, shape, "gradient_penalty()", remedy)
     _check_normalization(discriminator)
-    ones = (1,) * (len(real.shape) - 1)
-    draw = lambda n: keras.random.uniform((n, *ones), dtype=real.dtype, seed=seed)  # noqa: E731
-    epsilon = autodiff.draw_rows(draw, ops.shape(real)[0])
+    shape = (ops.shape(real)[0], *(1,) * (len(real.shape) - 1))  # one number a sample
+    epsilon = keras.random.uniform(shape, dtype=real.dtype, seed=seed)
     mixed = epsilon * real + (1.0 - epsilon) * fake
     slopes = autodiff.input_gradients(lambda x: discriminator(x, training=True), mixed)
     # The small constant keeps the square root differentiable at a slope of exactly zero.
@@ -193,7 +192,7 @@ def _check_pair(real, fake, shape=(None, 1), caller="The loss", remedy=RESHAPE):
 
     None in a shape stands for a length that is not known while a graph is built.
     """
-    pair = [batch if checks.is_tensor(batch) else checks.as_numpy(batch) for batch in (real, fake)]
+    pair = [batch if hasattr(batch, "dtype") else checks.as_numpy(batch) for batch in (real, fake)]
     shapes = [None if getattr(x.shape, "rank", 0) is None else tuple(x.shape) for x in pair]
     dtypes = [getattr(x.dtype, "name", str(x.dtype)) for x in pair]
     known = [lengths for lengths in (*shapes, shape) if lengths is not None]
@@ -216,5 +215,5 @@ def _check_normalization(network):
         found += [part for part in parts if isinstance(part, layers.Layer) and part not in found]
     names = ", ".join(type(layer).__name__ for layer in found if isinstance(layer, refused))
     passed = f"gradient_penalty() received a discriminator with {names}."
-    remedy = "On this backend it expects none. Leave it out, or use layers.RMSNormalization."
+    remedy = "It expects no batch normalisation, on TensorFlow RMSNormalization only. Leave it out."
     checks.require(not names, passed, remedy)

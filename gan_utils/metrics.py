@@ -1,16 +1,12 @@
-"""Numbers that judge samples without a person looking at them, and distances between two clouds."""
+"""Numbers that judge samples without a person looking at them."""
 
 import collections
-import numbers
 
 import numpy as np
-from keras import ops
 from scipy import stats
 from scipy.spatial import cKDTree
 
 from gan_utils import checks, images
-
-BANDWIDTH = "Take one from metrics.median_bandwidth(x, y)."
 
 
 def covered_modes(points, centers, *, radius):
@@ -35,7 +31,6 @@ def covered_modes(points, centers, *, radius):
     sample on; one stray point in thousands should not count. Taught in: `05_training_failures`.
     """
     caller = "covered_modes()"
-    _check_number(caller, "radius", radius, 0.0, numbers.Real)
     centers = checks.check_array(caller, "centers", centers, (None, None))
     points = checks.check_array(caller, "points", points, (None, centers.shape[1]))
     distances, nearest = cKDTree(centers).query(points)
@@ -64,7 +59,6 @@ def covered_classes(probabilities, *, confidence=0.6):
     `covered_modes`. Taught in: `05_training_failures`.
     """
     caller, remedy = "covered_classes()", "Use what features.classify(images, name) returns."
-    _check_number(caller, "confidence", confidence, 0.0, numbers.Real)
     rows = checks.check_array(caller, "probabilities", probabilities, (None, None), remedy=remedy)
     fits = rows.min() >= 0.0 and np.allclose(rows.sum(axis=1), 1.0, atol=1e-3)
     passed = f"{caller} received rows that do not add up to 1, or a value below 0."
@@ -76,149 +70,6 @@ def _count_covered(modes, good, num_modes):
     """Modes with a fifth of their fair share of good samples, and the share of good ones."""
     counts = np.bincount(modes[good], minlength=num_modes)
     return int((counts >= 0.2 * len(good) / num_modes).sum()), float(good.mean())
-
-
-def squared_mmd(x, y, bandwidths, *, unbiased=True):
-    """Squared maximum mean discrepancy: `mean k(x, x') + mean k(y, y') - 2 mean k(x, y)`.
-
-    The kernel is a mean of Gaussians, `k(a, b) = mean over s of exp(-|a - b|^2 / (2 s^2))`.
-
-    Args:
-        x: `(n, ...)`, float; images are taken as flat vectors.
-        y: `(m, ...)`, float, of the same inner shape.
-        bandwidths: the widths s, a float or several, in the unit of the samples.
-        unbiased: leave out the pairs of a sample with itself. The estimate is right on average
-            then, and can be below 0.
-
-    Returns:
-        Scalar tensor that can be differentiated. For x = (0), y = (1), bandwidth 1 and
-        `unbiased=False` it is `2 - 2 exp(-1/2) = 0.7869`.
-
-    Raises:
-        ValueError: if the inner shapes differ, a bandwidth is not positive, or a cloud has fewer
-            samples than the estimate needs. Outside of a compiled step the unbiased one is also
-            refused if no two samples are near at these bandwidths: it then says nothing.
-
-    Source: Gretton et al. 2012, Journal of Machine Learning Research 13, equations 3 and 5. Taught
-    in: `07_generative_matching`.
-    """
-    x, y = _check_clouds("squared_mmd()", x, y, 2 if unbiased else 1)
-    xx, yy, xy = (_kernel(*pair, bandwidths) for pair in ((x, x), (y, y), (x, y)))
-    # The kernel of a sample with itself is 1. Sizes may be unknown until a compiled step runs.
-    n, m = (ops.cast(ops.shape(cloud)[0], "float32") for cloud in (x, y))
-    within_x, within_y, between = ops.sum(xx) - n, ops.sum(yy) - m, ops.sum(xy)
-    if unbiased:
-        _check_near("squared_mmd()", within_x + within_y + between)
-        within = within_x / (n * (n - 1.0)) + within_y / (m * (m - 1.0))
-    else:
-        within = ops.mean(xx) + ops.mean(yy)
-    return within - 2.0 * between / (n * m)
-
-
-def median_bandwidth(x, y):
-    """Median distance between two samples of the clouds together, a usual bandwidth of a kernel.
-
-    Args:
-        x: `(n, ...)`, float.
-        y: `(m, ...)`, float, of the same inner shape.
-
-    Returns:
-        A float, in the unit of the samples. For x = (0, 1) and y = (3) it is 2.
-
-    Raises:
-        ValueError: if the inner shapes differ, a cloud is empty, or more than half of all pairs are
-            pairs of equal samples.
-
-    Source: Gretton et al. 2012, section 8. Taught in: `07_generative_matching`.
-    """
-    x, y = (ops.convert_to_numpy(cloud) for cloud in _check_clouds("median_bandwidth()", x, y, 1))
-    both = np.concatenate([x, y])
-    distances = np.sqrt(squared_distances(both, both))[np.triu_indices(len(both), k=1)]
-    passed = "median_bandwidth() received clouds in which most pairs are equal."
-    remedy = "Give a bandwidth of your own, or look why the samples are copies."
-    median = float(np.median(distances)) if distances.size else 0.0
-    checks.require(median > 1e-6, passed, "It expects samples that differ.", remedy)
-    return median
-
-
-def permutation_test(x, y, bandwidths, *, num_permutations=200, seed=None):
-    """Two-sample test: could both clouds come from one distribution?
-
-    The unbiased squared MMD of the clouds is compared with its values after the samples were dealt
-    out anew at random.
-
-    Args:
-        x: `(n, ...)`, float, n at least 2.
-        y: `(m, ...)`, float, of the same inner shape, m at least 2.
-        bandwidths: as in `squared_mmd`; chosen without looking at which sample is of which cloud.
-        num_permutations: how often the samples are dealt out.
-        seed: int or None.
-
-    Returns:
-        The p-value, a float in (0, 1]: the share of deals, the real one counted, with at least the
-        measured distance.
-
-    Raises:
-        ValueError: as `squared_mmd`.
-
-    Source: Gretton et al. 2012, section 5; the count that includes the real deal: Phipson and Smyth
-    2010, arXiv:1603.05766. Taught in: `07_generative_matching`.
-    """
-    _check_number("permutation_test()", "num_permutations", num_permutations, 1)
-    x, y = _check_clouds("permutation_test()", x, y, 2)
-    both, n = ops.concatenate([x, y]), x.shape[0]
-    kernel = np.array(ops.convert_to_numpy(_kernel(both, both, bandwidths)), "float64")
-    np.fill_diagonal(kernel, 0.0)
-    _check_near("permutation_test()", kernel.sum())
-    total, random = len(kernel), np.random.default_rng(seed)
-    # One row a deal: 1 where a sample is dealt to x. The first row is the real deal.
-    dealt = np.zeros((num_permutations + 1, total))
-    dealt[0, :n] = 1.0
-    for row in dealt[1:]:
-        row[random.permutation(total)[:n]] = 1.0
-    rest, m = 1.0 - dealt, total - n
-    pairs = (dealt, dealt), (rest, rest), (dealt, rest)
-    xx, yy, xy = (np.sum((a @ kernel) * b, axis=1) for a, b in pairs)
-    values = xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2.0 * xy / (n * m)
-    # The tolerance counts deals that only rounding makes smaller, among them the real one.
-    return float(np.mean(values >= values[0] - 1e-12))
-
-
-def _kernel(x, y, bandwidths):
-    # |x - y|^2 = |x|^2 + |y|^2 - 2 x.y: one matrix product instead of n m differences in memory.
-    squares = ops.sum(ops.square(x), axis=1)[:, None] + ops.sum(ops.square(y), axis=1)[None, :]
-    squared = ops.maximum(squares - 2.0 * ops.matmul(x, ops.transpose(y)), 0.0)
-    widths = checks.check_array("squared_mmd()", "bandwidths", np.ravel(bandwidths), (None,))
-    passed = f"squared_mmd() received bandwidths={bandwidths}."
-    checks.require(widths.min() > 0.0, passed, "They must be above 0.", BANDWIDTH)
-    return sum(ops.exp(-squared / (2.0 * float(s) ** 2)) for s in widths) / len(widths)
-
-
-def _check_clouds(caller, x, y, smallest):
-    """Both clouds as float32 tensors `(n, d)`; the values of tensors are not looked at."""
-    clouds = []
-    for name, cloud in (("x", x), ("y", y)):
-        if not checks.is_tensor(cloud):
-            options = {"smallest": smallest, "remedy": "Look for NaN, or draw more."}
-            cloud = checks.check_array(caller, name, cloud, (None, ...), **options)
-        clouds.append(ops.convert_to_tensor(cloud, "float32"))
-    shapes = [tuple(cloud.shape) for cloud in clouds]
-    fits = shapes[0][1:] == shapes[1][1:] and all(s[0] is None or s[0] >= smallest for s in shapes)
-    passed = f"{caller} received clouds of shape {shapes[0]} and {shapes[1]}."
-    expected = f"It expects one inner shape and at least {smallest} samples of each."
-    checks.require(fits, passed, expected, "Reshape one of them, or draw more.")
-    return [ops.reshape(cloud, (-1, int(np.prod(cloud.shape[1:])))) for cloud in clouds]
-
-
-def _check_near(caller, nearness):
-    """Refuse bandwidths at which no two different samples are near; a compiled step cannot know."""
-    try:
-        nearness = float(nearness)
-    except Exception:  # each backend has its own error for a value that is not known yet
-        return
-    passed = f"{caller} received bandwidths at which no two different samples are near."
-    expected = "It expects bandwidths like the distances: this estimate holds no information."
-    checks.require(nearness > 1e-6, passed, expected, BANDWIDTH)
 
 
 def frechet_distance(real_features, fake_features):
@@ -274,7 +125,6 @@ def kernel_distance(real_features, fake_features, *, num_subsets=10, seed=0):
     make the estimate, and the subsets, which are disjoint here so that the interval is valid, only
     the interval. Taught in: `08_measuring_gans`.
     """
-    _check_number("kernel_distance()", "num_subsets", num_subsets, 2)
     remedy = f"Measure more samples, or use fewer parts: num_subsets is {num_subsets}, at least 2."
     features = real_features, fake_features
     real, fake = _check_features("kernel_distance()", *features, 2 * num_subsets, remedy)
@@ -308,7 +158,6 @@ def precision_recall(real_features, fake_features, *, num_neighbors=3):
     Source: Kynkäänniemi et al. 2019, arXiv:1904.06991, equations 1 and 2. Taught in:
     `08_measuring_gans`.
     """
-    _check_number("precision_recall()", "num_neighbors", num_neighbors, 1)
     features = real_features, fake_features
     real, fake = _check_features("precision_recall()", *features, num_neighbors + 1)
     return _share_inside(fake, real, num_neighbors), _share_inside(real, fake, num_neighbors)
@@ -351,10 +200,6 @@ def memorization_test(fakes, train, held_out, *, mirror=False, num_relabellings=
     """
     sets = {"fakes": fakes, "train": train, "held_out": held_out}
     fakes, train, held_out = _check_samples("memorization_test()", sets)
-    _check_number("memorization_test()", "num_relabellings", num_relabellings, 1)
-    passed = f"memorization_test() received mirror={mirror} and samples of shape {fakes.shape}."
-    expected = "It expects images (n, height, width, channels) to mirror."
-    checks.require(not mirror or fakes.ndim == 4, passed, expected, "Leave mirror out.")
     pool, n = np.concatenate([train, held_out]), len(train)
     nearest, distances = _nearest_of(fakes, pool, mirror)
     itself = (distances == 0) & (nearest >= n)
@@ -460,13 +305,6 @@ def _parts(array, columns=5000):
     """Consecutive rows, so few that a float64 matrix with this many columns stays near 40 MB."""
     rows = max(1, 5_000_000 // columns)
     return [array[i : i + rows] for i in range(0, len(array), rows)]
-
-
-def _check_number(caller, name, value, least, kind=numbers.Integral):
-    fits = isinstance(value, kind) and not isinstance(value, bool) and value >= least
-    expected = f"It must be {'an int' if kind is numbers.Integral else 'a number'} from {least} up."
-    passed, remedy = f"{caller} received {name}={value!r:.80}.", "Leave out what has a default."
-    checks.require(fits, passed, expected, remedy)
 
 
 def _check_features(caller, real, fake, smallest, remedy="Use one network, or draw more."):

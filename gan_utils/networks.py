@@ -7,9 +7,6 @@ from keras import layers
 
 from gan_utils import checks
 
-# Said in each layer, so that a keras.json with "channels_first" changes nothing.
-LAST = {"data_format": "channels_last"}
-
 
 def build_mlp_generator(latent_dim, output_shape, *, units=(256, 512, 1024), activation="tanh"):
     """Fully connected generator: Dense and LeakyReLU(0.2) for each entry of `units`, then Dense.
@@ -47,7 +44,7 @@ def build_mlp_discriminator(input_shape, *, units=(1024, 512, 256), dropout=0.3)
 
     Taught in: `02_vanilla_gan`.
     """
-    stack = [keras.Input(input_shape), layers.Flatten(**LAST)]
+    stack = [keras.Input(input_shape), layers.Flatten()]
     for width in units:
         stack += [layers.Dense(width), layers.LeakyReLU(negative_slope=0.2)]
         stack += [layers.Dropout(dropout)] if dropout else []
@@ -174,12 +171,12 @@ def _shrink(image_shape, filters, *, batch_norm=True, momentum=0.99, use_bias=Tr
         stack += [layers.Conv2D(width, **_convolution(use_bias=use_bias or i == 0))]
         stack += [layers.BatchNormalization(momentum=momentum)] if batch_norm and i > 0 else []
         stack += [layers.LeakyReLU(negative_slope=0.2)]
-    return [*stack, layers.Flatten(**LAST)]
+    return [*stack, layers.Flatten()]
 
 
 def _convolution(**options):
     """Options of a convolution that halves the sides, or of a transposed one that doubles them."""
-    options |= {"kernel_size": 4, "strides": 2, "padding": "same", **LAST}
+    options |= {"kernel_size": 4, "strides": 2, "padding": "same"}
     return {**options, "kernel_initializer": _small_normal()}
 
 
@@ -221,9 +218,9 @@ def build_classifier(input_shape, *, widths=(48, 96, 192), num_classes=10):
     stack = [keras.Input(input_shape)]
     stages = [(width, first) for width in widths for first in (True, False)]
     for filters, pool in [(widths[0] // 2, False), *stages]:
-        stack += [layers.Conv2D(filters, 3, padding="same", use_bias=False, **LAST)]
-        stack += [layers.MaxPooling2D(**LAST)] if pool else []
+        stack += [layers.Conv2D(filters, 3, padding="same", use_bias=False)]
+        stack += [layers.MaxPooling2D()] if pool else []
         stack += [layers.BatchNormalization(), layers.ReLU()]
     # Logits in float32 also where training runs in mixed precision.
-    stack += [layers.GlobalMaxPooling2D(**LAST), layers.Dense(num_classes, dtype="float32")]
+    stack += [layers.GlobalMaxPooling2D(), layers.Dense(num_classes, dtype="float32")]
     return keras.Sequential(stack, name="classifier")

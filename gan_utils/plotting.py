@@ -27,7 +27,6 @@ LOOKS = {
     "kernel_distance": (FAKE, "-", "kernel distance"),
 }
 LOSSES, OUTPUTS = tuple(LOOKS)[:2], tuple(LOOKS)[2:4]
-KINDS = ("images", "bars", "lines", "points or areas")  # of what is drawn, for the alt text
 
 
 def use_style(projector=False):
@@ -57,26 +56,21 @@ def alt_text(figure):
         figure: of matplotlib.
 
     Returns:
-        What `figure.set_label` has set; otherwise titles, kinds of marks with their names in the
-        legend, and labels of the axes:
-        `"Losses. Lines: loss of D, loss of G. Horizontal axis: updates"`.
+        What `figure.set_label` has set; otherwise titles, names in the legend and labels of the
+        axes: `"Losses. Drawn are loss of D, loss of G. Horizontal axis: updates"`.
     """
-    if figure.get_label():
-        return figure.get_label()
     sentences = [figure.get_suptitle(), *(sentence for ax in figure.axes for sentence in _tell(ax))]
     sentences = [re.sub(r"[$\\{}]", "", " ".join(words.split())).rstrip(".") for words in sentences]
-    return ". ".join(dict.fromkeys(filter(None, sentences)))
+    return figure.get_label() or ". ".join(dict.fromkeys(filter(None, sentences)))
 
 
 def _tell(ax):
     """What is drawn on one axes, in sentences."""
-    marks = zip(KINDS, (ax.images, ax.patches, ax.lines, ax.collections))
-    kinds = ", ".join(kind for kind, drawn in marks if drawn).capitalize()
     names = ax.get_legend_handles_labels()[1]
     places = {"Horizontal": ax.get_xlabel(), "Vertical": ax.get_ylabel()} if ax.axison else {}
     titles = [ax.get_title(loc=place) for place in ("left", "center", "right")]
     labels = [f"{place} axis: {label}" for place, label in places.items() if label]
-    return [*titles, f"{kinds}: {', '.join(names)}" if names else kinds, *labels]
+    return [*titles, *[f"Drawn are {', '.join(names)}"] * bool(names), *labels]
 
 
 def legend_outside(ax):
@@ -208,7 +202,7 @@ def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1, band=N
     return ax
 
 
-def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None, band=None):
+def plot_progress(steps, logs, samples, title="", *, real=None, band=None):
     """One picture of a run: samples at fixed latents, losses, and D's output on real and fake.
 
     Args:
@@ -217,7 +211,6 @@ def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None, ba
         samples: the newest fake images `(m, height, width, channels)`, of which the first 16 are
             shown, or points `(m, 2)` or `(m, 1)`.
         title: shown over the figure.
-        fraction: finished share of the run in [0, 1], drawn as a bar.
         real: real points drawn behind fake points.
         band: as in `plot_curves`.
 
@@ -232,7 +225,7 @@ def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None, ba
     samples = checks.as_numpy(samples)
     size = {"figsize": (9.0, 4.2), "width_ratios": (1.0, 1.25), "layout": "constrained"}
     figure, axes = plt.subplot_mosaic("SL;SD", **size)
-    figure.get_layout_engine().set(rect=(0.0, 0.0, 1.0, 0.93))  # room for the title and the bar
+    figure.get_layout_engine().set(rect=(0.0, 0.0, 1.0, 0.93))  # room for the title
     if samples.ndim == 4:
         show_grid(samples[:16], ax=axes["S"])
     elif samples.shape[1] == 1:
@@ -245,9 +238,6 @@ def plot_progress(steps, logs, samples, title="", *, fraction=1.0, real=None, ba
         plot_curves(steps, curves, name, ax=axes[panel], smooth=len(steps) // 50, band=band)
     axes["L"].set_xlabel("")
     figure.suptitle(title, x=0.01, y=0.97, ha="left", fontsize="medium")
-    if fraction < 1.0:
-        bar = plt.Rectangle((0, 0.99), fraction, 0.01, color=NEUTRAL, transform=figure.transFigure)
-        figure.add_artist(bar)
     return figure
 
 
@@ -270,15 +260,33 @@ def plot_samples_through_time(steps, samples, title="", *, num_moments=6, num_im
     Taught in: `02_vanilla_gan`.
     """
     chosen = np.unique(np.linspace(0, len(samples) - 1, num_moments).round().astype(int))
-    rows = np.concatenate([samples[i][:num_images] for i in chosen])
-    columns = len(rows) // len(chosen)
-    _, ax = plt.subplots(figsize=(0.83 * columns + 0.9, 0.83 * len(chosen) + 0.35))
-    show_grid(rows, title, num_columns=columns, ax=ax).set_axis_on()
-    places = (samples[0].shape[1] + 1) * (np.arange(len(chosen)) + 0.5)
-    ax.set_yticks(places, [f"{steps[i]:,}" for i in chosen])
-    ax.set(xticks=[], ylabel="updates")
+    rows = {f"{steps[i]:,}": samples[i][:num_images] for i in chosen}
+    return show_rows(rows, title, ylabel="updates")
+
+
+def show_rows(rows, title="", *, ylabel=""):
+    """Rows of images, each with its name on its left.
+
+    Args:
+        rows: mapping from a name to images `(n, height, width, channels)`; the same n in each row.
+        title: what the reader should see.
+        ylabel: what the names have in common.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: if the images do not fit, as in `images.make_grid`.
+
+    Taught in: `01_intuition`.
+    """
+    stacked, columns = np.concatenate(list(rows.values())), len(next(iter(rows.values())))
+    _, ax = plt.subplots(figsize=(0.83 * columns + 1.3, 0.83 * len(rows) + 0.35))
+    show_grid(stacked, title, num_columns=columns, ax=ax).set_axis_on()
+    places = (stacked.shape[1] + 1) * (np.arange(len(rows)) + 0.5)
+    ax.set(xticks=[], yticks=places, yticklabels=rows, ylabel=ylabel, frame_on=False)
     ax.tick_params(left=False)
-    ax.spines[:].set_visible(False)
+    ax.figure.set_label(f"{title}. Rows of images, from above: {', '.join(rows)}")
     return ax
 
 
@@ -317,8 +325,7 @@ def draw_blocks(blocks, arrows, title=""):
         place = ends.mean(axis=0) + 0.14 * normal
         ha = "center" if abs(normal[0]) < 0.5 else ("left" if normal[0] > 0 else "right")
         ax.text(*place, label, color=color, ha=ha, va="center", fontsize="small")
-    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), title=title)
     ax.set_position((0, 0, 1, height / (height + 0.3)))
-    ax.set_title(title)
     ax.set_axis_off()
     return ax

@@ -6,10 +6,9 @@ import json
 
 import matplotlib.pyplot as plt
 import numpy as np
-from keras import ops
 from PIL import Image
 
-from gan_utils import checks, data, images, networks, plotting
+from gan_utils import autodiff, checks, data, images, networks, plotting
 
 # Of each image lesson. `benchmarks/quality_ladder.py` trains them and writes all files that are
 # read here.
@@ -64,8 +63,7 @@ def draw(generator, num_images, *, seed=0):
     """
     shape = (num_images, generator.input_shape[-1])
     latents = np.random.default_rng(seed).standard_normal(shape).astype("float32")
-    parts = [generator(latents[i : i + 250], training=False) for i in range(0, num_images, 250)]
-    return np.concatenate([ops.convert_to_numpy(part) for part in parts])
+    return autodiff.run_in_parts(generator, latents)[0]
 
 
 def load_recording(name):

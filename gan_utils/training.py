@@ -1,4 +1,4 @@
-"""Adversarial training: `GAN`, a `keras.Model`, and the guard that watches who learns."""
+"""Adversarial training: `GAN`, a `keras.Model`."""
 
 import contextlib
 import copy
@@ -11,7 +11,7 @@ from keras import ops
 
 from gan_utils import autodiff, checks, data, images, losses, monitors
 
-ONE_OPTIMIZER = ("LearningRateScheduler", "ReduceLROnPlateau", "SwapEMAWeights")
+ONE_OPTIMIZER = {"LearningRateScheduler", "ReduceLROnPlateau", "SwapEMAWeights"}
 LOGS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 
 
@@ -141,9 +141,10 @@ class GAN(keras.Model):
         callbacks = keras.tree.flatten((callbacks.callbacks if is_list else callbacks) or [])
         options = {"y": y, "batch_size": batch_size, **kwargs}
         _check_fit(self, callbacks, options, isinstance(x, np.ndarray))
+        autodiff.check_one_device(self)
         self.problem, watch = None, monitors.Watch()
         self.batches, first_batch = self._prepare(x, batch_size)
-        _check_split(len(first_batch), self.discriminator_steps, autodiff.num_devices(self))
+        _check_split(len(first_batch), self.discriminator_steps)
         self._check_learning(first_batch[:8])
         for callback in callbacks:
             if isinstance(callback, monitors.Checkpoint):
@@ -157,7 +158,7 @@ class GAN(keras.Model):
         except BaseException as error:
             # JAX has given the old weights away while an update runs.
             if isinstance(error, FloatingPointError) or autodiff.BACKEND == "jax":
-                watch.restore()
+                autodiff.assign(watch.saved)
             raise (self.problem or error) from None
 
     def evaluate(self, *args, **kwargs):
@@ -205,22 +206,16 @@ class GAN(keras.Model):
 
     def draw(self, num_images):
         """Fake images for new latents, as G makes them in training."""
-        latents = autodiff.draw_rows(
-            lambda n: data.sample_latents(n, self.latent_dim, seed=self.seed_generator), num_images
-        )
+        latents = data.sample_latents(num_images, self.latent_dim, seed=self.seed_generator)
         return _outputs(self.generator, latents)
 
     def judge(self, real_images, fake_images):
         """D's loss with its penalty, and the logits `(real, fake)`."""
-        logits = (
-            _outputs(self.discriminator, real_images),
-            _outputs(self.discriminator, fake_images),
-        )
+        discriminator, batches = self.discriminator, (real_images, fake_images)
+        logits = [_outputs(discriminator, batch) for batch in batches]
         value = self.discriminator_loss(*logits)
         if self.penalty is not None:
-            value += self.penalty(
-                self.discriminator, real_images, fake_images, seed=self.seed_generator
-            )
+            value += self.penalty(discriminator, *batches, seed=self.seed_generator)
         return value, logits
 
     def judge_generator(self, real_images, fake_images):
@@ -241,11 +236,10 @@ class GAN(keras.Model):
         Returns:
             NumPy array `(num_images, ...)`, float32, in [-1, 1] for a tanh generator.
         """
-        _check_int("num_images", num_images)
         return self.generate(data.sample_latents(num_images, self.latent_dim, seed=seed))
 
     def generate(self, latents):
-        """Fake images for given latents, in inference mode, 256 at a time.
+        """Fake images for given latents, in inference mode.
 
         Args:
             latents: `(n, latent_dim)`, float.
@@ -256,14 +250,10 @@ class GAN(keras.Model):
         Raises:
             ValueError: if the latents do not fit the generator.
         """
-        latents = checks.as_numpy(latents)
-        remedy = f"Draw them with data.sample_latents(n, {self.latent_dim})."
-        checks.check_array("generate()", "latents", latents, (None, self.latent_dim), remedy=remedy)
+        shape, remedy = (None, self.latent_dim), "Draw them with data.sample_latents()."
+        latents = checks.check_array("generate()", "latents", latents, shape, remedy=remedy)
         autodiff.sync_variables(self)  # a callback may ask in the middle of an epoch
-        latents = latents.astype("float32")
-        starts = range(0, len(latents), 256)
-        parts = [self.generator(latents[i : i + 256], training=False) for i in starts]
-        return np.concatenate([ops.convert_to_numpy(part) for part in parts]).astype("float32")
+        return autodiff.run_in_parts(self.generator, latents)[0].astype("float32")
 
     @contextlib.contextmanager
     def restored(self):
@@ -272,8 +262,7 @@ class GAN(keras.Model):
         try:
             yield
         finally:
-            for variable, value in saved:
-                variable.assign(value)
+            autodiff.assign(saved)
 
     def copy_variables(self):
         """Pairs of each variable of networks, optimizers and seeds with a copy of its value."""
@@ -324,9 +313,7 @@ class GAN(keras.Model):
             self.check_images(x)
             size = _check_int("batch_size", 32 if batch_size is None else batch_size)
             batches = ShuffledBatches(x, size, self.discriminator_steps, seed=self.seed)
-            first = batches[0]  # which may not split between replicas
-            batches.replicas = autodiff.num_replicas(self)
-            return batches, first
+            return batches, batches[0]
         if isinstance(x, keras.utils.PyDataset):
 
             class Watched(type(x)):
@@ -336,11 +323,10 @@ class GAN(keras.Model):
             batches = copy.copy(x)
             batches.__class__ = Watched
             return batches, batches[0]
-        passed = (
-            f"fit() received data of type {type(x).__name__}, not a NumPy array, tf.data.Dataset "
-        )
-        remedy = "or keras.utils.PyDataset. Convert lists and tensors with numpy.asarray()."
-        checks.require(hasattr(x, "element_spec"), passed + remedy)
+        passed = f"fit() received data of type {type(x).__name__}."
+        expected = "It takes a NumPy array, a tf.data.Dataset or a keras.utils.PyDataset."
+        remedy = "Convert lists and tensors with numpy.asarray()."
+        checks.require(hasattr(x, "element_spec"), passed, expected, remedy)
         first = [self._look(0, np.asarray(_first(batch))) for batch in x.take(1)]
         return autodiff.map_dataset(x, _first, self._look), first[0] if first else ()
 
@@ -348,12 +334,10 @@ class GAN(keras.Model):
         """A batch as float32, once it is known to fit."""
         place = f"fit(), in batch {number + 1},"
         try:
-            _check_split(len(batch), self.discriminator_steps, 1, place)
-            passed = (
-                f"{place} received {batch.dtype} up to {np.max(batch):.4g}, not floats in [-1, 1]."
-            )
-            remedy = "Use .map(lambda x: tf.cast(x, 'float32') / 127.5 - 1.0) on the data set."
-            pixels = batch.dtype.kind != "f" or (batch.ndim > 2 and np.max(batch) > 2.0)
+            _check_split(len(batch), self.discriminator_steps, place)
+            high, remedy = np.max(batch), "Use .map(lambda x: tf.cast(x, 'float32') / 127.5 - 1.0)."
+            passed = f"{place} received {batch.dtype} up to {high:.4g}, not floats in [-1, 1]."
+            pixels = batch.dtype.kind != "f" or (batch.ndim > 2 and high > 2.0)
             checks.require(not pixels, passed, remedy)
             self.check_images(batch, place)
         except ValueError as error:
@@ -363,18 +347,16 @@ class GAN(keras.Model):
 
     def _check_learning(self, real):
         """Refuse a network that no gradient reaches, and a D with bounded outputs."""
-        message = "The `trainable` flags of a network have changed since compile(), which gave its "
-        message += "optimizer a list of variables: call compile() again."
+        message = "The `trainable` flags have changed since compile(): call compile() again."
         checks.require(self.flags == self._read_flags(), message)
-        if self.checked or autodiff.num_replicas(self) > 1:
+        if self.checked:
             return
         with self.restored():
-            fakes = self.draw(len(real))
+            draw, fakes = (lambda: self.draw(len(real))), self.draw(len(real))
             # A last layer that starts at zero would hide G from every gradient.
             _disturb(self.discriminator, 0.05)
             _check_gradient(self.discriminator, lambda: self.judge(real, fakes))
-            judge_fakes = self.judge_generator
-            _check_gradient(self.generator, lambda: (judge_fakes(real, self.draw(len(real))), None))
+            _check_gradient(self.generator, lambda: (self.judge_generator(real, draw()), None))
             _check_bounds(self.discriminator, real, 0.0 if self.log_scores else -1.0)
         self.checked = True
 
@@ -402,87 +384,30 @@ class ShuffledBatches(keras.utils.PyDataset):
     def __init__(self, images, batch_size, discriminator_steps=1, *, seed=0):
         super().__init__()
         self.images = images.astype("float32", copy=False)
-        self.steps, self.size = discriminator_steps, batch_size * discriminator_steps
-        message = f"fit() received {batch_size=} for {len(images)} images, {discriminator_steps=}: "
-        message += f"the data must fill a batch, use at most {len(images) // discriminator_steps}."
-        checks.require(self.size <= len(images), message)
-        self.seed, self.replicas = seed, 1
+        self.size = batch_size * discriminator_steps
+        passed = f"fit() received {batch_size=} for {len(images)} images, {discriminator_steps=}."
+        remedy = f"The data must fill a batch: use at most {len(images) // discriminator_steps}."
+        checks.require(self.size <= len(images), passed, remedy)
+        self.seed = seed
         self.start(0)
 
     def __len__(self):
         return len(self.images) // self.size
 
     def __getitem__(self, index):
-        rows = self.order[index * self.size : (index + 1) * self.size]
-        # A replica gets one run of rows and splits it between D's updates: its rows of each update
-        # must lie together.
-        return self.images[rows.reshape(self.steps, self.replicas, -1).swapaxes(0, 1).ravel()]
+        return self.images[self.order[index * self.size : (index + 1) * self.size]]
 
     def start(self, epoch):
         """Use the order of this epoch."""
         self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.images))
 
 
-@contextlib.contextmanager
-def freeze_guard(*, learning, frozen):
-    """Check with real numbers who learns in a half-step.
-
-    Example:
-
-        with freeze_guard(learning=discriminator, frozen=generator):
-            discriminator.train_on_batch(images, labels)
-
-    Only weights that gradients train are compared, whatever their `trainable` flag says. Moving
-    averages may move, and so may kernels that spectral normalisation sets itself.
-
-    Args:
-        learning: network that must change inside the `with` block.
-        frozen: network that must not change.
-
-    Raises:
-        RuntimeError: at the end of the block, naming the network, if `learning` stands still,
-            `frozen` moves, or a weight becomes NaN.
-
-    Taught in: `03_frog_dcgan`.
-    """
-    networks = learning, frozen
-    before = [gradient_weights(network) for network in networks]
-    yield
-    pairs = [zip(old, gradient_weights(network)) for old, network in zip(before, networks)]
-    moved = [max((np.abs(a - b).max() for a, b in pair), default=0.0) for pair in pairs]
-    passed = "A weight became NaN in this half-step."
-    remedy = "Lower the rate, or look for broken images."
-    checks.require(not np.isnan(moved).any(), passed, remedy, kind=RuntimeError)
-    passed = (
-        f"The network {learning.name!r} stands still in the half-step in which it should learn."
-    )
-    remedy = "Keras 3 reads `trainable` when a step is first traced, not at compile(). Set "
-    remedy += f"`{learning.name}.trainable = True` before its half-step."
-    checks.require(moved[0] > 0.0, passed, remedy, kind=RuntimeError)
-    passed = (
-        f"The network {frozen.name!r} moves by up to {moved[1]:.3g}, where it must stay as it is."
-    )
-    remedy = f"Set `{frozen.name}.trainable = False`, or give the optimizer a list of variables."
-    checks.require(moved[1] == 0.0, passed, remedy, kind=RuntimeError)
-
-
-def gradient_weights(network):
-    """Copies of all weights that gradients can train, frozen or not, as a list of NumPy arrays."""
-    # Not `trainable_weights`: it leaves out what a flag has frozen, which the guard looks for.
-    spectral = keras.layers.SpectralNormalization
-    own = [layer.kernel for layer in losses._walk(network) if isinstance(layer, spectral)]
-    own = {id(kernel) for kernel in own}  # set by the layer itself at each call in training
-    states = ("moving_mean", "moving_variance", "vector_u")
-    weights = [w for w in network.weights if not w.path.endswith(states) and id(w) not in own]
-    return [np.array(ops.convert_to_numpy(weight)) for weight in weights]
-
-
 def _first(batch):
     """The images of a batch `images` or `(images, labels)`."""
-    keys = ", ".join(map(repr, batch)) if isinstance(batch, dict) else ""
-    passed = f"fit() received batches that are mappings with the keys {keys}, not images."
-    remedy = f"Use .map(lambda batch: batch[{keys.split(', ')[0]}]) on the data set."
-    checks.require(not keys, passed, remedy)
+    keys = list(batch) if isinstance(batch, dict) else [None]
+    passed = f"fit() received batches that are mappings with the keys {str(keys)[1:-1]}."
+    expected = f"It takes images: use .map(lambda batch: batch[{keys[0]!r}]) on the data set."
+    checks.require(not isinstance(batch, dict), passed, expected)
     return batch[0] if isinstance(batch, (tuple, list)) else batch
 
 
@@ -493,10 +418,8 @@ def _outputs(network, inputs):
 
 def _check_int(name, value, smallest=1):
     fits = isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= smallest
-    remedy = (
-        f"It must be an int of at least {smallest}: write for example {name}={max(1, smallest)}."
-    )
-    checks.require(fits, f"GAN received {name}={value!r:.80}.", remedy)
+    expected = f"It must be an int of at least {smallest}: write for example {name}=1."
+    checks.require(fits, f"GAN received {name}={value!r:.80}.", expected)
     return int(value)
 
 
@@ -506,14 +429,11 @@ def _check_networks(generator, discriminator):
         fits = isinstance(network, keras.Model) and all(isinstance(s, tuple) for s in shapes)
         passed = f"GAN() received {network!r:.80}, not a keras.Model with one input and one output."
         checks.require(fits, passed, "Start it with keras.Input(shape).")
-    latents, made = generator.input_shape, generator.output_shape[1:]
-    taken, logits = discriminator.input_shape[1:], discriminator.output_shape[1:]
-    passed = f"The generator takes {latents}, not latents (batch, n)."
-    checks.require(len(latents) == 2, passed, "Start it with keras.Input((n,)).")
-    passed = f"The generator makes {made}, the discriminator takes {taken}."
-    checks.require(made == taken, passed, "Both must be one shape: build both for one image size.")
-    passed = f"The discriminator gives {logits} an image, not one logit."
-    checks.require(logits == (1,), passed, "End it with Flatten() and Dense(1).")
+    (_, *latents), (_, *made) = generator.input_shape, generator.output_shape
+    (_, *taken), (_, *logits) = discriminator.input_shape, discriminator.output_shape
+    passed = f"The generator makes {made} of {latents}, the discriminator {logits} of {taken}."
+    remedy = "Latents are (batch, n), both take one image size, D ends with Flatten() and Dense(1)."
+    checks.require(len(latents) == 1 and made == taken and logits == [1], passed, remedy)
 
 
 def _disturb(network, scale):
@@ -541,13 +461,10 @@ def _check_bounds(discriminator, real_images, low):
     checks.require(np.min(outputs) < low or np.max(outputs) > 1.0, passed + remedy)
 
 
-def _check_split(size, steps, devices, caller="fit()"):
-    parts = steps * devices
-    passed = (
-        f"{caller} received a batch of {size} images for {steps} updates of D, {devices} devices."
-    )
-    remedy = f"Each takes an equal part: make it a multiple of {parts}, with drop_remainder=True."
-    checks.require(size and size % parts == 0, passed, remedy)
+def _check_split(size, steps, caller="fit()"):
+    passed = f"{caller} received a batch of {size} images for {steps} updates of D."
+    remedy = f"Make it a multiple of {steps}, with drop_remainder=True."
+    checks.require(size and size % steps == 0, passed, remedy)
 
 
 def _check_compile(gan, optimizers, penalty, options):
@@ -557,28 +474,27 @@ def _check_compile(gan, optimizers, penalty, options):
     checks.require(fits and optimizers[0] is not optimizers[1], passed, remedy)
     known = ("steps_per_execution", "run_eagerly", "jit_compile")
     names = [name for name in options if name not in known]
-    names += ["use_ema"] * any(getattr(optimizer, "use_ema", False) for optimizer in optimizers)
+    names += ["use_ema"] * any(optimizer.use_ema for optimizer in optimizers)
     names += [f"penalty={penalty!r:.80}"] * (penalty is not None and not callable(penalty))
     remedy = f"It takes a function as penalty, and of Keras's options {', '.join(known)} only."
     checks.require(not names, f"compile() received {', '.join(names)}.", remedy)
-    scaled = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers]
+    scaled = any(isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers)
+    half = "float16" in (gan.generator.compute_dtype, gan.discriminator.compute_dtype)
     passed = "compile() received a LossScaleOptimizer or networks in float16, which need one."
     remedy = "Two losses are not scaled together: use the policy mixed_bfloat16."
-    half = "float16" in (gan.generator.compute_dtype, gan.discriminator.compute_dtype)
-    checks.require(not any(scaled) and not half, passed, remedy)
+    checks.require(not scaled and not half, passed, remedy)
 
 
 def _check_fit(gan, callbacks, options, is_array):
-    message = "fit() was called before gan.compile(generator_optimizer, discriminator_optimizer)."
-    checks.require(gan.compiled, message, "Call it first.")
+    checks.require(gan.compiled, "fit() was called before gan.compile(). Give it two optimizers.")
     known = ("initial_epoch", "shuffle", "batch_size" if is_array else "steps_per_epoch")
     names = [name for name, value in options.items() if name not in known and value is not None]
-    passed = f"fit() received {', '.join(names)}. A GAN has no labels and no validation loss; an "
-    remedy = (
-        "array is passed through once an epoch, and a data set makes its own batches: leave it out."
+    expected = (
+        "A GAN has no labels and no validation loss, an array is passed through once an epoch,"
     )
-    checks.require(not names, passed + remedy)
-    kinds = tuple(getattr(keras.callbacks, name) for name in ONE_OPTIMIZER)
-    names = [type(callback).__name__ for callback in callbacks if isinstance(callback, kinds)]
+    remedy = "a data set makes its own batches: leave it out."
+    checks.require(not names, f"fit() received {', '.join(names)}.", expected, remedy)
+    names = {kind.__name__ for callback in callbacks for kind in type(callback).__mro__}
+    names = sorted(names & ONE_OPTIMIZER)
     remedy = "It would act on G's optimizer only: use keras.optimizers.schedules in each optimizer."
     checks.require(not names, f"fit() received {', '.join(names)}.", remedy)

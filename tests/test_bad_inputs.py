@@ -84,14 +84,6 @@ for family in losses.FAMILIES.values():
     for loss in family:
         pairs = [(LOGITS, bad) for bad in BAD_LOGITS] + [(bad, LOGITS) for bad in BAD_LOGITS]
         CASES[loss] = ((LOGITS, LOGITS), pairs)
-WIDTHS = [(*PAIR, bad) for bad in (0.0, -1.0, [1.0, 0.0], [], np.nan, "wide")]
-for name, options, calls in (  # of the module of distances, before it joins the metrics
-    ("squared_mmd", (1.0,), WIDTHS + [(*bad, 1.0) for bad in SECOND]),
-    ("permutation_test", (1.0,), WIDTHS + [(*bad, 1.0) for bad in SECOND]),
-    ("median_bandwidth", (), SECOND),
-):
-    if hasattr(metrics, name):
-        CASES[getattr(metrics, name)] = ((*PAIR, *options), calls)
 
 
 @pytest.mark.parametrize("function", CASES, ids=lambda x: getattr(x, "func", x).__name__)

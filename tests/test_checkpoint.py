@@ -87,7 +87,7 @@ def test_a_new_session_goes_on_and_says_so(folder, whole, capsys):
     assert recorder.steps == list(range(1, 13)) and recorder.sample_steps == [0, 4, 8, 12]
     told = f"Resumed after epoch 3 of 4, saved in {folder}. Delete this folder to start anew.\n"
     assert capsys.readouterr().out == told
-    assert not folder.exists()
+    assert names(folder) == []
 
 
 @pytest.mark.parametrize("update", [2, random.Random(0).randint(UPDATES + 1, 4 * UPDATES)])
@@ -181,18 +181,21 @@ def other_recorder():
     return monitors.Recorder(np.ones((4, 3), "float32"), every=4)
 
 
+COMPUTED = "what networks, losses or penalty compute"
 FOREIGN = {
     "learning rate": (lambda: run.build(learning_rate=1e-3), {}, "discriminator_optimizer"),
-    "dropout": (lambda: run.build(dropout=0.1), {}, "discriminator"),
+    "dropout": (lambda: run.build(dropout=0.1), {}, COMPUTED),
     "seed": (lambda: run.build(seed=4), {}, "seed"),
-    "loss": (lambda: with_options(loss="wasserstein"), {}, "discriminator_loss, generator_loss"),
-    "penalty": (lambda: with_options(penalty=losses.gradient_penalty), {}, "penalty"),
+    "loss": (lambda: with_options(loss="wasserstein"), {}, COMPUTED),
+    "penalty": (lambda: with_options(penalty=losses.gradient_penalty), {}, COMPUTED),
     "updates of D": (
         lambda: with_options(discriminator_steps=2),
         {"batch_size": 16},
         "updates of D",
     ),
-    "generator": (lambda: with_generator(9), {}, "generator"),
+    "generator": (lambda: with_generator(9), {}, "shapes of weights"),
+    "slope of a generator": (lambda: run.build(slope=0.1), {}, COMPUTED),
+    "momentum of an average": (lambda: run.build(momentum=0.9), {}, COMPUTED),
     "batch size": (run.build, {"batch_size": 40}, "batch_size"),
     "number of images": (run.build, {"images": run.POINTS[:-1]}, "data"),
     "images": (run.build, {"images": -run.POINTS}, "data"),
@@ -231,8 +234,6 @@ def weigh(value):
 
 def by_global(weight):
     penalty = lambda d, real, fake, seed: weigh(ops.mean(d(real)))  # noqa: E731
-    text = monitors._tell(penalty)
-    assert f"[{SCALE}]" in text or str(SCALE) in text
     return penalty
 
 
@@ -261,7 +262,7 @@ PENALTIES = {
         else (lambda d, real, fake, seed: sum(map(lambda x: 2.0 * x, [ops.mean(d(real))])))
     ),
     "closure": by_closure,
-    "function in a closure": lambda w: by_closure(1.0, by_closure(w)),
+    "function in a closure": lambda w: by_closure(1.0, lambda x: w * ops.mean(x)),
     "array in a closure": lambda w: by_closure(np.full(2000, w)),
     "partial": lambda w: functools.partial(losses.gradient_penalty, weight=w),
     "object": ByObject,
@@ -277,7 +278,7 @@ def test_another_penalty_is_told_and_the_same_one_goes_on(name, tmp_path, monkey
 
     begin(1.0)
     assert begin(1.0) == 0
-    with pytest.raises(ValueError, match="differs from this one in: penalty"):
+    with pytest.raises(ValueError, match=COMPUTED):
         begin(2.0)
 
 
@@ -285,7 +286,10 @@ def test_what_a_network_in_a_penalty_has_learnt_makes_no_other_penalty(tmp_path)
     for first_weights in (1, 99):
         gan = run.build(first_weights)
         optimizers = gan.generator_optimizer, gan.discriminator_optimizer
-        gan.compile(*optimizers, penalty=by_closure(1.0, gan.discriminator))
+        inner = by_closure(
+            1.0, lambda _, judge=gan.discriminator: ops.mean(judge(ops.ones((4, 2))))
+        )
+        gan.compile(*optimizers, penalty=inner)
         assert resume(tmp_path, gan) == 0
 
 
@@ -336,7 +340,7 @@ def test_a_disk_that_refuses_stops_the_run_and_leaves_the_last_checkpoint(
             run.train(run.build(), run.record(), folder)
     assert [n for n in names(folder) if n != "unfinished"] == ["epoch_000002", "epoch_000003"]
     if function == "fsync":
-        assert finish(folder) == whole and not folder.exists()
+        assert finish(folder) == whole and names(folder) == []
 
 
 def test_a_broken_weight_is_not_saved(tmp_path):
@@ -355,21 +359,20 @@ def test_a_broken_weight_is_not_saved(tmp_path):
 
 def test_a_run_with_no_epoch_left_ends(folder):
     history = run.train(run.build(), run.record(), folder, epochs=3)
-    assert history.epoch == [0, 1, 2] and not folder.exists()
+    assert history.epoch == [0, 1, 2] and names(folder) == []
 
 
-def test_every_second_epoch_is_saved_and_two_are_kept(tmp_path):
+def test_two_checkpoints_are_kept_and_other_files_stay(tmp_path):
     (tmp_path / "unfinished").write_text("of a killed run")
     (tmp_path / "notes.txt").write_text("mine")
     gan, seen = run.build(), []
-    checkpoint = monitors.Checkpoint(tmp_path, every=2)
     look = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: seen.append(names(tmp_path)[:-1])
     )
-    gan.fit(run.POINTS, batch_size=48, epochs=5, verbose=0, callbacks=[checkpoint, look])
-    two, four = "epoch_000002", "epoch_000004"
-    both = [["epoch_000000", two]] * 2 + [[two, four]] * 2
-    assert seen == [["epoch_000000"], *both]
+    callbacks = [monitors.Checkpoint(tmp_path), look]
+    gan.fit(run.POINTS, batch_size=48, epochs=3, verbose=0, callbacks=callbacks)
+    epochs = [f"epoch_00000{epoch}" for epoch in range(4)]
+    assert seen == [epochs[:2], epochs[1:3], epochs[2:]]
     assert names(tmp_path) == ["notes.txt"]
 
 
@@ -462,7 +465,7 @@ def test_a_killed_run_ends_as_the_uninterrupted_one(num_kills, tmp_path):
         assert saved <= begun[0] <= saved + 1
         saved = max(numbers(output, "saved"), default=begun[0])
     end = read_end(start(tmp_path / "killed", num_epochs))
-    assert end.startswith("digest") and not (tmp_path / "killed").exists()
+    assert end.startswith("digest") and names(tmp_path / "killed") == []
     # Without checkpoints, in this process.
     gan = run.build(run_eagerly=False)
     assert end == f"digest {finish(None, gan, epochs=num_epochs)}"

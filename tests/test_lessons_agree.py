@@ -1,6 +1,9 @@
 """What a lesson defines and what the package offers must agree on random input."""
 
 import ast
+import json
+import re
+import types
 from pathlib import Path
 
 import keras
@@ -10,7 +13,7 @@ import pytest
 from keras import layers, ops
 from scipy import linalg, spatial
 
-from gan_utils import autodiff, losses, metrics, networks
+from gan_utils import autodiff, losses, metrics, networks, training
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 RNG = np.random.default_rng(0)
@@ -51,13 +54,18 @@ def defined_in(lesson, name, *used):
             "build_discriminator",
             lambda: networks.build_mlp_discriminator((28, 28, 1)),
         ),
-        ("03_frog_dcgan", "build_frog_generator", networks.build_frog_generator),
-        ("03_frog_dcgan", "build_frog_discriminator", networks.build_frog_discriminator),
+        ("03_frog_dcgan", "build_narrow_generator", networks.build_frog_generator),
+        ("03_frog_dcgan", "build_narrow_discriminator", networks.build_frog_discriminator),
     ],
 )
 def test_networks_are_the_same_function(lesson, name, ours):
-    theirs, ours = defined_in(lesson, name)(), ours()
-    assert [type(layer) for layer in theirs.layers] == [type(layer) for layer in ours.layers]
+    used = [defined_in(lesson, "small")] if lesson == "03_frog_dcgan" else []
+    theirs, ours = defined_in(lesson, name, *used)(), ours()
+    kinds = [  # a tanh may stand in a layer of its own
+        [type(layer) for layer in model.layers if not isinstance(layer, layers.Activation)]
+        for model in (theirs, ours)
+    ]
+    assert kinds[0] == kinds[1]
     ours.set_weights(theirs.get_weights())
     x = RNG.uniform(-1, 1, (5, *ours.input_shape[1:])).astype("float32")
     outputs = [np.asarray(model(x, training=False)) for model in (theirs, ours)]
@@ -79,6 +87,56 @@ def test_losses_of_the_vanilla_gan():
     assert float(generator_loss(FAKE)) == pytest.approx(float(ours[1](REAL, FAKE)), rel=1e-6)
 
 
+def vanilla_gan(**scope):
+    """What the cells of lesson 02 that make up its GAN define, without `gan_utils`."""
+    scope = {"keras": keras, "layers": layers, "ops": ops, "np": np, **scope}
+    for cell in nbformat.read(FOLDER / "02_vanilla_gan.ipynb", as_version=4).cells:
+        if any(
+            name in cell.source for name in ("def build_", "def discriminator_", "_optimizer, d_")
+        ):
+            exec(cell.source, scope)
+        if "for update in range(3):" in cell.source:
+            return scope
+    raise LookupError("02_vanilla_gan has no first three updates")
+
+
+def test_the_vanilla_gan_runs_in_an_empty_file():
+    tf = pytest.importorskip("tensorflow")
+    images = RNG.uniform(-1, 1, (128, 28, 28, 1)).astype("float32")
+    lesson = vanilla_gan(tf=tf, draw_batch=lambda: images)
+    assert np.isfinite([lesson["d_loss"], lesson["g_loss"]]).all()
+    fakes = lesson["generator"](np.zeros((2, 100), "float32"), training=False)
+    assert fakes.shape == (2, 28, 28, 1)
+
+
+def test_the_half_steps_of_the_vanilla_gan_are_those_of_the_package():
+    tf = pytest.importorskip("tensorflow")
+    images = RNG.uniform(-1, 1, (3, 128, 28, 28, 1)).astype("float32")
+    seeds = keras.random.SeedGenerator(8)
+    # Uncompiled, so that the latents are those that the package draws.
+    draw = types.SimpleNamespace(normal=lambda shape: keras.random.normal(shape, seed=seeds))
+    uncompiled = types.SimpleNamespace(
+        function=lambda step: step, GradientTape=tf.GradientTape, random=draw
+    )
+    lesson = vanilla_gan(tf=uncompiled, draw_batch=lambda: images[0])
+    build = networks.build_mlp_discriminator
+    mine = lesson["build_generator"](), build((28, 28, 1), dropout=0)
+    theirs = lesson["build_generator"](), build((28, 28, 1), dropout=0)
+    for network, other in zip(mine, theirs):
+        other.set_weights(network.get_weights())
+    adams = [lesson["new_adam"](network) for network in (*mine, *theirs)]
+    gan = training.GAN(*theirs, seed=8)
+    gan.compile(*adams[2:])
+    seeds.state.assign(keras.random.SeedGenerator(8).state)
+    for batch in images:
+        lesson["discriminator_step"](*mine[::-1], adams[1], batch)
+        lesson["generator_step"](*mine, adams[0])
+        gan.train_step(ops.convert_to_tensor(batch))
+    for network, other in zip(mine, theirs):
+        for weight, expected in zip(network.get_weights(), other.get_weights()):
+            np.testing.assert_allclose(weight, expected, atol=1e-4)
+
+
 def test_loss_and_penalty_of_the_wasserstein_gan():
     tf = pytest.importorskip("tensorflow")
     critic_loss = defined_in("04_wgan", "critic_loss")
@@ -96,15 +154,81 @@ def test_loss_and_penalty_of_the_wasserstein_gan():
         assert float(value) == pytest.approx(1 / 3, abs=0.01)
 
 
-def test_distance_of_generative_matching():
-    kernel = defined_in("07_generative_matching", "kernel")
-    squared_mmd = defined_in("07_generative_matching", "squared_mmd", kernel)
-    x, y = RNG.normal(size=(2, 20, 3)).astype("float32")
-    for unbiased in (False, True):
-        ours = float(metrics.squared_mmd(x, y, 0.7, unbiased=unbiased))
-        assert squared_mmd(x, y, 0.7, unbiased) == pytest.approx(ours, abs=1e-5)
-    median_distance = defined_in("07_generative_matching", "median_distance")
-    assert median_distance(x, y) == pytest.approx(metrics.median_bandwidth(x, y), rel=1e-5)
+def matching_definitions():
+    """`squared_mmd` and `median_distance`, as lesson 07 writes them."""
+    lesson = "07_generative_matching"
+    squared_distances = defined_in(lesson, "squared_distances")
+    kernel = defined_in(lesson, "kernel", squared_distances)
+    median_distance = defined_in(lesson, "median_distance", squared_distances)
+    return defined_in(lesson, "squared_mmd", kernel), median_distance
+
+
+def column(*values):
+    return np.array(values, "float32")[:, None]
+
+
+def test_squared_mmd_of_generative_matching_by_hand():
+    squared_mmd, _ = matching_definitions()
+    assert float(squared_mmd(column(0), column(1), 1.0, unbiased=False)) == pytest.approx(
+        2 - 2 * np.exp(-0.5), abs=1e-5
+    )
+    x, y = column(0, 1), column(0, 2, 4)
+    within = np.exp(-0.5) + (2 * np.exp(-2) + np.exp(-8)) / 3
+    between = (1 + np.exp(-2) + np.exp(-8) + 2 * np.exp(-0.5) + np.exp(-4.5)) / 6
+    assert within - 2 * between == pytest.approx(-0.0897, abs=5e-5)
+    assert float(squared_mmd(x, y, 1.0)) == pytest.approx(within - 2 * between, abs=1e-5)
+    # No two samples are near: the unbiased estimate is empty, and only self-pairs fill the other.
+    assert float(squared_mmd(x, 100 + y, 1e-3)) == 0
+    assert float(squared_mmd(x, 100 + y, 1e-3, unbiased=False)) == pytest.approx(1 / 2 + 1 / 3)
+
+
+@pytest.mark.parametrize("unbiased", [True, False])
+@pytest.mark.parametrize("bandwidths", [0.7, (0.3, 1.0, 3.0)])
+def test_squared_mmd_of_generative_matching_is_a_double_loop(unbiased, bandwidths):
+    def mean_kernel(a, b, same):
+        a, b = (cloud.reshape(len(cloud), -1).astype("float64") for cloud in (a, b))
+        pairs = [(i, j) for i in range(len(a)) for j in range(len(b))]
+        values = [
+            np.exp(-np.sum((a[i] - b[j]) ** 2) / (2 * s * s))
+            for i, j in pairs
+            for s in np.ravel(bandwidths)
+            if not (same and unbiased and i == j)
+        ]
+        return np.mean(values)
+
+    x = RNG.normal(size=(12, 2, 2, 1)).astype("float32")  # images are flat vectors
+    y = 0.5 + RNG.normal(size=(9, 2, 2, 1)).astype("float32")
+    expected = mean_kernel(x, x, True) + mean_kernel(y, y, True) - 2 * mean_kernel(x, y, False)
+    squared_mmd, _ = matching_definitions()
+    assert float(squared_mmd(x, y, bandwidths, unbiased)) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("unbiased", [True, False])
+def test_squared_mmd_of_generative_matching_has_the_closed_form_of_two_gaussians(unbiased):
+    n, d, width, shift, variances = 100, 2, 1.0, 0.6, (1.0, 1.5)
+
+    def expected_kernel(distance, variance):
+        total = width**2 + variance
+        return (width**2 / total) ** (d / 2) * np.exp(-(distance**2) / (2 * total))
+
+    within = [expected_kernel(0.0, 2 * variance) for variance in variances]
+    closed = sum(within) - 2 * expected_kernel(shift * np.sqrt(d), sum(variances))
+    if not unbiased:  # a sample with itself, whose kernel is 1, enters each mean once in n
+        closed += sum(1 - value for value in within) / n
+    squared_mmd, _ = matching_definitions()
+    x, y = np.random.default_rng(0).normal(size=(2, 60, n, d)).astype("float32")
+    values = [
+        float(squared_mmd(a, shift + np.sqrt(1.5, dtype="float32") * b, width, unbiased))
+        for a, b in zip(x, y)
+    ]
+    assert abs(np.mean(values) - closed) < 3 * np.std(values, ddof=1) / np.sqrt(60)
+
+
+def test_median_distance_of_generative_matching():
+    _, median_distance = matching_definitions()
+    # Three distances: 1, 2, 3. Six: 1, 1, 2, 3, 4, 5; the root of the median of squares is 2.55.
+    assert median_distance(column(0, 1), column(3)) == pytest.approx(2.0)
+    assert median_distance(column(0, 1), column(2, 5)) == pytest.approx(2.5)
 
 
 def test_metrics_of_measuring_gans():
@@ -116,3 +240,20 @@ def test_metrics_of_measuring_gans():
     share_inside = defined_in("08_measuring_gans", "share_inside")
     shares = share_inside(fake, real)[0], share_inside(real, fake)[0]
     assert shares == pytest.approx(metrics.precision_recall(real, fake))
+
+
+def test_the_table_of_generative_matching_holds_what_was_measured():
+    records = json.loads((FOLDER.parent / "benchmarks" / "matching_batches.json").read_text())
+    cells = nbformat.read(FOLDER / "07_generative_matching.ipynb", as_version=4).cells
+    text = "\n".join(cell.source for cell in cells)
+    for batch_size in (500, 25):
+        runs = [record for record in records if record["batch_size"] == batch_size]
+        columns = [
+            ", ".join(f"{run[name]:.2f}" for run in runs)
+            for name in ("kernel_distance", "precision", "recall")
+        ]
+        pattern = rf"\| {batch_size} \| about ([\d,]+) \| {' [|] '.join(columns)} \|"
+        told = re.search(pattern, text)
+        assert told, columns
+        about = int(told[1].replace(",", ""))
+        assert all(abs(run["updates"] / about - 1) < 0.1 for run in runs)

@@ -307,6 +307,6 @@ def test_which_normalisation_is_refused(name, place):
         losses._check_normalization(critic)
     else:
         with pytest.raises(
-            ValueError, match=f"with {name}Normalization. .* expects none. .*RMSNormalization"
+            ValueError, match=f"with {name}Normalization. .* expects no batch .*RMSNormalization"
         ):
             losses.gradient_penalty(critic, x, x)

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-from keras import Variable, ops
 from scipy import linalg, ndimage, stats
 
-from gan_utils import autodiff, data, metrics
+from gan_utils import data, metrics
 
 CENTERS = data.ring_centers()
 
@@ -258,8 +257,6 @@ def test_mirrored_copies_are_found_with_mirrors_only():
     result = metrics.memorization_test(copies, train, held_out, mirror=True)
     assert result.share == 1.0 and result.p_value < 0.01
     assert metrics.memorization_test(copies, train, held_out).p_value > 0.05
-    with pytest.raises(ValueError, match="received mirror=True and samples of shape"):
-        metrics.memorization_test(*[copies.reshape(200, -1)] * 3, mirror=True)
 
 
 @pytest.mark.parametrize("mirror", [False, True])
@@ -285,193 +282,6 @@ def test_images_of_another_range_are_refused(frogs):
                 metrics.memorization_test(*sets)
         with pytest.raises(ValueError, match="as references, received images"):
             metrics.nearest_neighbors(frogs, other)
-
-
-# Distances of two clouds
-
-
-def clouds(n=40, m=30, d=3, shift=0.5, seed=0):
-    random = np.random.default_rng(seed)
-    return random.normal(size=(n, d)).astype("float32"), (
-        shift + random.normal(size=(m, d))
-    ).astype("float32")
-
-
-def naive_squared_mmd(x, y, bandwidths, unbiased):
-    def mean_kernel(a, b, same):
-        values = []
-        for i, left in enumerate(a.astype("float64")):
-            for j, right in enumerate(b.astype("float64")):
-                if not (same and unbiased and i == j):
-                    values.append(
-                        np.mean(
-                            [np.exp(-np.sum((left - right) ** 2) / (2 * s * s)) for s in bandwidths]
-                        )
-                    )
-        return np.mean(values)
-
-    return mean_kernel(x, x, True) + mean_kernel(y, y, True) - 2 * mean_kernel(x, y, False)
-
-
-def gaussian_squared_mmd(mean_x, var_x, mean_y, var_y, width, d):
-    """Squared MMD of N(mean_x, var_x I) and N(mean_y, var_y I) in closed form."""
-
-    def expected_kernel(shift, variance):
-        total = width**2 + variance
-        return (width**2 / total) ** (d / 2) * np.exp(-d * shift**2 / (2 * total))
-
-    within = expected_kernel(0.0, 2 * var_x) + expected_kernel(0.0, 2 * var_y)
-    return within - 2 * expected_kernel(mean_x - mean_y, var_x + var_y)
-
-
-def test_a_value_by_hand():
-    value = metrics.squared_mmd(np.array([[0.0]]), np.array([[1.0]]), 1.0, unbiased=False)
-    assert float(value) == pytest.approx(2 - 2 * np.exp(-0.5), abs=1e-6)
-
-
-@pytest.mark.parametrize("unbiased", [True, False])
-@pytest.mark.parametrize("bandwidths", [0.7, (0.3, 1.0, 3.0)])
-def test_squared_mmd_is_the_naive_double_loop(unbiased, bandwidths):
-    x, y = clouds()
-    expected = naive_squared_mmd(x, y, np.ravel(bandwidths), unbiased)
-    assert float(metrics.squared_mmd(x, y, bandwidths, unbiased=unbiased)) == pytest.approx(
-        expected, abs=1e-5
-    )
-
-
-@pytest.mark.parametrize("unbiased", [True, False])
-def test_squared_mmd_agrees_with_the_closed_form_of_two_gaussians(unbiased):
-    n, d, width = 200, 2, 1.0
-    closed = gaussian_squared_mmd(0.0, 1.0, 0.6, 1.5, width, d)
-    if not unbiased:  # the kernel of a sample with itself, 1, enters each mean once in n
-        closed += sum((1 - (width**2 / (width**2 + 2 * v)) ** (d / 2)) / n for v in (1.0, 1.5))
-    random = np.random.default_rng(0)
-    values = [
-        float(
-            metrics.squared_mmd(
-                random.normal(size=(n, d)),
-                0.6 + np.sqrt(1.5) * random.normal(size=(n, d)),
-                width,
-                unbiased=unbiased,
-            )
-        )
-        for _ in range(50)
-    ]
-    assert abs(np.mean(values) - closed) < 3 * np.std(values) / np.sqrt(50)
-
-
-def test_the_gradient_is_that_of_finite_differences():
-    x, y = clouds(6, 5)
-    moving = Variable(x)
-    _, _, (gradient,) = autodiff.value_and_gradients(
-        lambda: (metrics.squared_mmd(moving.value, y, (0.5, 1.5)), None), [moving]
-    )
-    gradient, step = ops.convert_to_numpy(gradient), 1e-4
-    for i, j in ((0, 0), (3, 2), (5, 1)):
-        moved = [x.astype("float64").copy() for _ in range(2)]
-        moved[0][i, j] += step
-        moved[1][i, j] -= step
-        slope = np.diff([naive_squared_mmd(v, y, (0.5, 1.5), True) for v in moved[::-1]])[0] / (
-            2 * step
-        )
-        assert gradient[i, j] == pytest.approx(slope, abs=1e-4)
-
-
-def test_images_are_flat_vectors_and_far_clouds_stay_finite():
-    images = np.random.default_rng(0).uniform(-1, 1, size=(8, 4, 4, 1))
-    flat = metrics.squared_mmd(images[:4].reshape(4, 16), images[4:].reshape(4, 16), 1.0)
-    assert float(metrics.squared_mmd(images[:4], images[4:], 1.0)) == pytest.approx(float(flat))
-    assert float(metrics.squared_mmd(np.zeros((3, 2)), np.full((3, 2), 1e6), 1.0)) == pytest.approx(
-        2.0
-    )
-
-
-def test_permutation_test_is_calibrated_under_equality():
-    rejected = 0
-    for trial in range(400):
-        x, y = clouds(25, 25, d=2, shift=0.0, seed=trial)
-        rejected += metrics.permutation_test(x, y, 1.0, num_permutations=99, seed=trial) <= 0.05
-    assert 0.03 <= rejected / 400 <= 0.07
-
-
-def test_permutation_test_finds_a_difference_and_repeats_with_its_seed():
-    x, y = clouds(40, 40, shift=1.0)
-    assert metrics.permutation_test(x, y, 1.0, num_permutations=199, seed=0) == 1 / 200
-    x, y = clouds(40, 40, shift=0.1)
-    assert metrics.permutation_test(x, y, 1.0, seed=3) == metrics.permutation_test(
-        x, y, 1.0, seed=3
-    )
-
-
-def test_median_bandwidth_is_the_median_of_distances():
-    assert metrics.median_bandwidth(np.array([[0.0], [1.0]]), np.array([[3.0]])) == pytest.approx(
-        2.0
-    )
-    # Six distances, 1, 1, 2, 3, 4 and 5: their median is 2.5, the root of that of squares 2.55.
-    assert metrics.median_bandwidth(
-        np.array([[0.0], [1.0]]), np.array([[2.0], [5.0]])
-    ) == pytest.approx(2.5)
-    with pytest.raises(ValueError, match="most pairs are equal"):
-        metrics.median_bandwidth(np.array([[0.0]] * 4), np.array([[1.0]]))  # six of ten pairs
-    copies = (
-        np.array([[0.0]] * 3),
-        np.array([[1.0]] * 2),
-    )  # most samples are equal, but four of ten pairs only
-    assert metrics.median_bandwidth(*copies) == pytest.approx(1.0)
-
-
-def test_bandwidths_at_which_nothing_is_near_are_refused():
-    x, y = clouds(d=10, shift=10.0)
-    for test in (metrics.squared_mmd, metrics.permutation_test):
-        with pytest.raises(ValueError, match="no two different samples are near.*median_bandwidth"):
-            test(x, y, 0.02)
-    assert metrics.permutation_test(x, y, metrics.median_bandwidth(x, y), seed=0) < 0.01
-    # With the pairs of a sample with itself it is a distance still, though one that pulls nowhere.
-    far = metrics.squared_mmd(np.array([[0.0]]), np.array([[9.0]]), 0.02, unbiased=False)
-    assert float(far) == pytest.approx(2.0)
-
-
-# Settings
-
-
-@pytest.mark.parametrize(
-    "name, value, call",
-    [
-        (
-            "radius",
-            np.nan,
-            lambda points, **setting: metrics.covered_modes(points, points, **setting),
-        ),
-        (
-            "confidence",
-            None,
-            lambda points, **setting: metrics.covered_classes(one_hot(np.arange(10)), **setting),
-        ),
-        (
-            "num_subsets",
-            1,
-            lambda points, **setting: metrics.kernel_distance(points, points, **setting),
-        ),
-        (
-            "num_neighbors",
-            True,
-            lambda points, **setting: metrics.precision_recall(points, points, **setting),
-        ),
-        (
-            "num_permutations",
-            0,
-            lambda points, **setting: metrics.permutation_test(points, points, 1.0, **setting),
-        ),
-        (
-            "num_relabellings",
-            0.5,
-            lambda points, **setting: metrics.memorization_test(points, points, points, **setting),
-        ),
-    ],
-)
-def test_settings_that_do_not_fit_are_refused(name, value, call):
-    with pytest.raises(ValueError, match=f"received {name}={value}. It must be .* Leave out"):
-        call(np.random.default_rng(0).normal(size=(50, 3)), **{name: value})
 
 
 def test_too_few_samples_for_the_parts_are_told_of_num_subsets():

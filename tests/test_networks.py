@@ -137,37 +137,6 @@ def test_moving_variance_takes_this_share_of_a_batch(build, share):
     np.testing.assert_allclose(np.asarray(norm.moving_variance), expected, rtol=1e-4)
 
 
-@pytest.fixture
-def channels_first():
-    before = keras.config.image_data_format()
-    keras.config.set_image_data_format("channels_first")
-    yield
-    keras.config.set_image_data_format(before)
-
-
-@pytest.mark.parametrize(
-    ("build", "outputs"),
-    [
-        (lambda: networks.build_mlp_generator(3, (8, 8, 2)), (8, 8, 2)),
-        (lambda: networks.build_mlp_discriminator((8, 8, 2)), (1,)),
-        (lambda: networks.build_frog_generator(3, base_filters=2), (32, 32, 3)),
-        (lambda: networks.build_frog_discriminator(base_filters=2), (1,)),
-        (lambda: networks.build_dcgan_generator(3, (16, 24, 2), base_filters=2), (16, 24, 2)),
-        (lambda: networks.build_dcgan_discriminator((16, 24, 2), base_filters=2), (1,)),
-        (lambda: networks.build_classifier((8, 8, 2), widths=(2, 4), num_classes=3), (3,)),
-    ],
-)
-def test_networks_do_not_depend_on_the_setting_of_keras(channels_first, build, outputs):
-    model = build()
-    x = np.random.default_rng(0).normal(size=(2, *model.input_shape[1:])).astype("float32")
-    first = np.asarray(model(x, training=False))
-    keras.config.set_image_data_format("channels_last")
-    usual = build()
-    usual.set_weights(model.get_weights())
-    assert first.shape == (2, *outputs)
-    np.testing.assert_allclose(first, np.asarray(usual(x, training=False)), atol=1e-6)
-
-
 @pytest.mark.parametrize("image_shape", [(30, 30, 3), (32, 30, 3), (12, 12, 1), (28, 28)])
 def test_dcgan_refuses_images_that_cannot_be_halved_twice(image_shape):
     for build in (

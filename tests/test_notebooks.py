@@ -12,16 +12,12 @@ FOLDER = Path(__file__).parent.parent / "notebooks"
 PATHS = lessons()
 TAGS = {"nbval-ignore-output", "nbval-ignore-picture", "raises-exception", "check"}
 # Lessons that wait for their rewrite: their checks stand in open cells, and the rules of length are
-# looser. Both lists shrink to nothing; a lesson in neither keeps the rules of the new form.
+# looser. The list shrinks to nothing.
 OLD_FORM = [
-    "01_intuition",
-    "03_frog_dcgan",
     "05_training_failures",
     "06_dcgan_recipe",
-    "07_generative_matching",
     "08_measuring_gans",
 ]
-FOLDED_ONLY = ["02_vanilla_gan"]
 
 
 def those(*, without=()):
@@ -31,8 +27,7 @@ def those(*, without=()):
 
 
 every_lesson = those()
-folded_lessons = those(without=OLD_FORM)
-new_lessons = those(without=OLD_FORM + FOLDED_ONLY)
+new_lessons = those(without=OLD_FORM)
 
 
 def read(path):
@@ -87,7 +82,7 @@ def test_the_lessons_are_numbered():
         f"0{number}_" for number in range(1, len(PATHS) + 1)
     ]
     assert all(re.fullmatch(r"\d\d_[a-z_]+", path.stem) for path in PATHS)
-    assert {path.stem for path in PATHS} >= {*OLD_FORM, *FOLDED_ONLY}
+    assert {path.stem for path in PATHS} >= {*OLD_FORM}
 
 
 @every_lesson
@@ -173,7 +168,7 @@ def test_a_check_cell_that_is_not_folded_is_seen(fault):
             check_cells_are_folded(cells)
 
 
-@folded_lessons
+@new_lessons
 def test_checks_are_folded_only_and_follow_what_nbval_ignores(path):
     notebook = read(path)
     assert sum("check" in tags(cell) for cell in notebook.cells) >= 3
@@ -189,7 +184,7 @@ def test_checks_are_folded_only_and_follow_what_nbval_ignores(path):
         assert not unseen or any("check" in tags(cell) for cell in section), unseen[0].source
 
 
-@those(without=FOLDED_ONLY + [path.stem for path in PATHS if path.stem not in OLD_FORM])
+@those(without=[path.stem for path in PATHS if path.stem not in OLD_FORM])
 def test_old_form_ignored_outputs_are_followed_by_a_check(path):
     cells = code_cells(read(path))
     ignored = [i for i, cell in enumerate(cells) if "nbval-ignore-output" in tags(cell)]
@@ -204,7 +199,7 @@ def test_old_form_ignored_outputs_are_followed_by_a_check(path):
 
 def test_length_of_lesson_and_cells_before_the_rewrite():
     for path in PATHS:
-        if path.stem in OLD_FORM + FOLDED_ONLY:
+        if path.stem in OLD_FORM:
             lines = sorted(len(code_lines(cell)) for cell in visible(read(path)))
             assert 12 <= len(lines) <= 40 and lines[len(lines) // 2] <= 12 and lines[-1] <= 30
             assert len(re.findall(r"\w+", prose(read(path)))) <= 4000
@@ -296,7 +291,7 @@ def test_links_lead_to_what_exists(path):
             assert (FOLDER / target.split("#")[0]).exists(), target
 
 
-@those(without=[path.stem for path in PATHS if path.stem not in OLD_FORM + FOLDED_ONLY])
+@those(without=[path.stem for path in PATHS if path.stem not in OLD_FORM])
 def test_exercises_are_open_and_check_themselves(path):
     exercises = [cell for cell in code_cells(read(path)) if "check_answer(" in cell.source]
     assert 3 <= len(exercises) <= 5
@@ -319,6 +314,14 @@ def test_no_magics_paths_or_leftovers(path):
         assert not re.search(
             r"import \*|plt\.show|['\"]/(tmp|home|root|work)|https?://", cell.source
         ), cell.source
+
+
+@new_lessons
+def test_the_readme_gives_the_minutes_of_the_lesson(path):
+    told = re.findall(r"(\d+) minutes? (?:to read and do|of computing)", read(path).cells[0].source)
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^.*notebooks/{path.name}.*$", readme, re.M)
+    assert re.findall(r"\| (\d+) (?=\|)", row) == told
 
 
 def test_the_readme_links_every_notebook():

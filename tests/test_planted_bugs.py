@@ -115,8 +115,8 @@ BUGS = {
     ),
     "batch norm in the critic": (
         "losses",
-        "refused = (layers.BatchNormalization, *",
-        "refused = (",
+        "refused = (layers.BatchNormalization, layers",
+        "refused = (layers.LayerNormalization, layers",
         "test_losses.test_which_normalisation_is_refused",
         {"name": "Batch", "place": "plain"},
     ),
@@ -145,18 +145,6 @@ BUGS = {
         "if self.live and self.steps:",
         "if False:",
         "test_monitors.test_the_live_figure_tells_progress_and_the_time_left",
-    ),
-    "progress bar backwards": (
-        "monitors",
-        "fraction = self.step / self.total",
-        "fraction = 1.0 - self.step / self.total",
-        "test_monitors.test_the_live_figure_tells_progress_and_the_time_left",
-    ),
-    "bar of the wrong length": (
-        "plotting",
-        "plt.Rectangle((0, 0.99), fraction, 0.01",
-        "plt.Rectangle((0, 0.99), 1.0 - fraction, 0.01",
-        "test_plotting.test_progress_shows_samples_losses_and_outputs",
     ),
     "time left counts all updates": (
         "monitors",
@@ -226,17 +214,10 @@ BUGS = {
         "test_checkpoint.test_a_seed_that_was_drawn_must_be_drawn_again",
         {"drawn_with": 99},
     ),
-    "names in a penalty not compared": (
+    "penalty of a resumed run not compared": (
         "monitors",
-        "[thing.co_code, thing.co_names, thing.co_consts]",
-        "[thing.co_code, thing.co_consts]",
-        "test_checkpoint.test_another_penalty_is_told_and_the_same_one_goes_on",
-        {"name": "name of a function"},
-    ),
-    "closures in a penalty not compared": (
-        "monitors",
-        "[code, used, cells,",
-        "[code, used,",
+        "gan.judge(images, gan.draw(8))[0], gan",
+        "0.0, gan",
         "test_checkpoint.test_another_penalty_is_told_and_the_same_one_goes_on",
         {"name": "closure"},
     ),

@@ -96,7 +96,7 @@ def test_no_legend_lies_on_the_curves_or_on_the_title(width):
 
 
 def test_progress_shows_samples_losses_and_outputs():
-    figure = plotting.plot_progress(np.arange(10), LOGS, IMAGES, "title", fraction=0.25, band=BAND)
+    figure = plotting.plot_progress(np.arange(10), LOGS, IMAGES, "title", band=BAND)
     grid, losses, outputs = figure.axes
     assert figure.get_suptitle() == "title"
     assert grid.images[0].get_array().shape == (4 * 5 - 1, 4 * 5 - 1, 3)  # 16 of the 20
@@ -105,8 +105,6 @@ def test_progress_shows_samples_losses_and_outputs():
     assert outputs.get_title(loc="left") == "Output of D"
     assert legend_of(outputs) == ["D on real", "D on fake", "normal runs"]
     assert [len(ax.collections) for ax in figure.axes] == [0, 2, 2]
-    (bar,) = figure.artists
-    assert bar.get_width() == 0.25
     figure = plotting.plot_progress(np.arange(10), LOGS, np.zeros((5, 2)), real=np.zeros((7, 2)))
     assert [len(c.get_offsets()) for c in figure.axes[0].collections] == [7, 5]
     figure = plotting.plot_progress(np.arange(10), LOGS, np.zeros((5, 1)))
@@ -125,6 +123,19 @@ def test_samples_through_time_show_a_moment_a_row_and_a_latent_a_column():
             np.testing.assert_allclose(tile, (moments[i][column] + 1) / 2, atol=1e-6)
     ax.figure.draw_without_rendering()
     assert ax.get_window_extent().width / 4 >= 64
+
+
+def test_rows_of_images_have_their_names_at_their_middles():
+    rows = {"real digits": IMAGES[:3], "mean of all": -IMAGES[:3]}
+    ax = plotting.show_rows(rows, "Two rows", ylabel="rows")
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(rows)
+    np.testing.assert_allclose(ax.get_yticks(), [2.5, 7.5])
+    assert ax.images[0].get_array().shape == (9, 14, 3)
+    assert (ax.get_ylabel(), ax.get_title(loc="left")) == ("rows", "Two rows")
+    told = "Two rows. Rows of images, from above: real digits, mean of all"
+    assert plotting.alt_text(ax.figure) == told
+    ax.figure.draw_without_rendering()
+    assert ax.get_window_extent().width / 3 >= 64
 
 
 @pytest.mark.parametrize(
@@ -148,8 +159,8 @@ def test_alt_text_says_titles_marks_legends_and_axes_or_what_was_set():
     plotting.show_grid(IMAGES, "Fakes", ax=right)
     figure.suptitle("A run")
     assert plotting.alt_text(figure) == (
-        "A run. Curves of p_data. Lines: loss of D, loss of G, D on real, D on fake. "
-        "Horizontal axis: updates. Vertical axis: loss. Fakes. Images"
+        "A run. Curves of p_data. Drawn are loss of D, loss of G, D on real, D on fake. "
+        "Horizontal axis: updates. Vertical axis: loss. Fakes"
     )
     figure.set_label("Both losses stay near 1.")
     assert plotting.alt_text(figure) == "Both losses stay near 1."

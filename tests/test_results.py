@@ -1,7 +1,6 @@
 import hashlib
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-import gan_utils.__main__
 from gan_utils import data, features, plotting, results
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
@@ -202,19 +200,3 @@ def check_picture(path):
     halves = pixels[:, : width // 2], pixels[:, width // 2 :]
     colours = [np.abs(half[..., 0] - half[..., 2]).mean() for half in halves]
     assert colours[0] < 1.0 < 5.0 < colours[1]  # digits are grey, frogs are not
-
-
-def test_the_newcomers_command_prints_the_installation_and_draws_frogs_and_digits(tmp_path):
-    command = [sys.executable, "-m", "gan_utils", str(tmp_path / "picture.png")]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=FOLDER.parents[1])
-    for word in ("Python", "Keras", "backend", "data", "64 digits and 64 frogs"):
-        assert word in run.stdout
-    check_picture(tmp_path / "picture.png")
-
-
-def test_a_picture_that_cannot_be_written_goes_elsewhere(tmp_path, monkeypatch, capsys):
-    (tmp_path / "file").touch()
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    gan_utils.__main__.main(tmp_path / "file" / "picture.png")
-    assert f"picture  {tmp_path / 'picture.png'}" in capsys.readouterr().out
-    check_picture(tmp_path / "picture.png")
