@@ -45,13 +45,13 @@ TRAININGS = {
     "narrow_frogs": ("narrow networks", (12_480, 31_200), 5),
     "narrow_frogs_loop": ("narrow networks, classic loop", (5_000, 31_200), 2),
     "dcgan_frogs": ("DCGAN", (14_976, 46_800), 5),
-    "wgan_gp_frogs": ("WGAN-GP", (FROG_UPDATES, 12_000), 1),
+    "wgan_gp_frogs": ("WGAN-GP", (2_600, 12_000), 1),
 }
 # Of wgan_equal_time.py, whose runs ended by the clock: data set, method, rate, steps of the critic.
 EQUAL_TIME = {
     "wgan_clipped_digits": ("digits", "clipped RMSprop", 5e-5, 5),
     "wgan_gp_digits": ("digits", "WGAN-GP", 1e-3, 5),
-    "wgan_gp_frogs": ("frogs", "WGAN-GP", FROG_RATE, FROG_STEPS),
+    "wgan_gp_frogs": ("frogs", "WGAN-GP", 5e-4, 5),
 }
 
 
