@@ -17,7 +17,6 @@ OLD_FORM = [
     "04_wgan",
     "05_training_failures",
     "06_dcgan_recipe",
-    "08_measuring_gans",
 ]
 
 
