@@ -16,7 +16,6 @@ TAGS = {"nbval-ignore-output", "nbval-ignore-picture", "raises-exception", "chec
 OLD_FORM = [
     "05_training_failures",
     "06_dcgan_recipe",
-    "08_measuring_gans",
 ]
 
 
