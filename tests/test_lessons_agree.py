@@ -93,7 +93,7 @@ def vanilla_gan(**scope):
     scope = {"keras": keras, "layers": layers, "ops": ops, "np": np, **scope}
     for cell in nbformat.read(FOLDER / "02_vanilla_gan.ipynb", as_version=4).cells:
         if any(
-            name in cell.source for name in ("def build_", "def discriminator_", "_optimizer, d_")
+            name in cell.source for name in ("def build_", "def discriminator_", "g_adam, d_adam =")
         ):
             exec(cell.source, scope)
         if "for update in range(3):" in cell.source:
@@ -130,12 +130,29 @@ def test_the_half_steps_of_the_vanilla_gan_are_those_of_the_package():
     gan.compile(*adams[2:])
     seeds.state.assign(keras.random.SeedGenerator(8).state)
     for batch in images:
-        lesson["discriminator_step"](*mine[::-1], adams[1], batch)
+        lesson["discriminator_step"](*mine, adams[1], batch)
         lesson["generator_step"](*mine, adams[0])
         gan.train_step(ops.convert_to_tensor(batch))
     for network, other in zip(mine, theirs):
         for weight, expected in zip(network.get_weights(), other.get_weights()):
             np.testing.assert_allclose(weight, expected, atol=1e-4)
+
+
+def test_the_order_of_half_steps_is_told_as_measured():
+    records = json.loads((FOLDER.parent / "benchmarks" / "half_step_order.json").read_text())
+    cells = nbformat.read(FOLDER / "02_vanilla_gan.ipynb", as_version=4).cells
+    text = " ".join(cell.source.replace("\n", " ") for cell in cells)
+
+    def told(order, name, digits):
+        values = [record[name] for record in records if record["order"] == order]
+        assert len(values) == 10
+        return f"{np.mean(values):.{digits}f} +- {np.std(values, ddof=1):.{digits}f}"
+
+    d_first, g_first = (told(order, "good", 2) for order in ("D first", "G first"))
+    assert f"{d_first} with D first and {g_first} with G first" in text
+    d_first, g_first = (told(order, "fluctuation", 3) for order in ("D first", "G first"))
+    assert f"fluctuated by {d_first} and {g_first}" in text
+    assert {record["updates"] for record in records} == {3_000} and "after 3,000 updates" in text
 
 
 def test_loss_and_penalty_of_the_wasserstein_gan():
