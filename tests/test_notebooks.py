@@ -15,7 +15,6 @@ TAGS = {"nbval-ignore-output", "nbval-ignore-picture", "raises-exception", "chec
 # looser. The list shrinks to nothing.
 OLD_FORM = [
     "04_wgan",
-    "05_training_failures",
     "06_dcgan_recipe",
     "08_measuring_gans",
 ]
