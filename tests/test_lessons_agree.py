@@ -32,6 +32,7 @@ def defined_in(lesson, name, *used):
                         "ops": ops,
                         "np": np,
                         "autodiff": autodiff,
+                        "metrics": metrics,
                     }
                     scope |= {"linalg": linalg, "spatial": spatial} | {
                         other.__name__: other for other in used
@@ -137,19 +138,21 @@ def test_the_half_steps_of_the_vanilla_gan_are_those_of_the_package():
             np.testing.assert_allclose(weight, expected, atol=1e-4)
 
 
-def test_losses_and_penalty_of_the_wasserstein_gan():
-    critic_loss, generator_loss = (
-        defined_in("04_wgan", name) for name in ("critic_loss", "generator_loss")
-    )
+def test_loss_and_penalty_of_the_wasserstein_gan():
+    tf = pytest.importorskip("tensorflow")
+    critic_loss = defined_in("04_wgan", "critic_loss")
     ours = losses.get("wasserstein")
     assert float(critic_loss(REAL, FAKE)) == pytest.approx(float(ours[0](REAL, FAKE)), rel=1e-6)
-    assert float(generator_loss(REAL, FAKE)) == pytest.approx(float(ours[1](REAL, FAKE)), rel=1e-6)
-    critic = networks.build_mlp_discriminator((1,), units=(8,), dropout=0.0)
-    penalty = defined_in("04_wgan", "gradient_penalty")(
-        critic, ops.array(REAL), ops.array(FAKE), seed=3
-    )
-    expected = losses.gradient_penalty(critic, ops.array(REAL), ops.array(FAKE), seed=3)
-    assert float(penalty) == pytest.approx(float(expected), rel=1e-6)
+    penalty = defined_in("04_wgan", "gradient_penalty")
+    penalty.__globals__["tf"] = tf
+    linear = keras.Sequential([keras.Input((5, 5, 1)), layers.Flatten(), layers.Dense(1)])
+    real, fake = tf.zeros((4, 5, 5, 1)), tf.ones((4, 5, 5, 1))
+    expected = losses.gradient_penalty(linear, real, fake, weight=1.0)  # the same at any point
+    assert float(penalty(linear, real, fake)) == pytest.approx(float(expected), rel=1e-4)
+    bowl = keras.Sequential([keras.Input((1,)), layers.Lambda(lambda x: x * x / 2)])
+    real, fake = tf.ones((100_000, 1)), -tf.ones((100_000, 1))
+    for value in (penalty(bowl, real, fake), losses.gradient_penalty(bowl, real, fake, weight=1.0)):
+        assert float(value) == pytest.approx(1 / 3, abs=0.01)
 
 
 def matching_definitions():
@@ -235,9 +238,24 @@ def test_metrics_of_measuring_gans():
     assert frechet == pytest.approx(metrics.frechet_distance(real, fake), rel=1e-6)
     estimate = defined_in("08_measuring_gans", "kernel_estimate")(real, fake)
     assert estimate == pytest.approx(metrics.kernel_distance(real, fake)[0])
-    share_inside = defined_in("08_measuring_gans", "share_inside")
-    shares = share_inside(fake, real)[0], share_inside(real, fake)[0]
-    assert shares == pytest.approx(metrics.precision_recall(real, fake))
+    in_balls = defined_in("08_measuring_gans", "in_balls")
+    shares = defined_in("08_measuring_gans", "three_shares", in_balls)(real, fake)
+    assert shares[:2] == pytest.approx(metrics.precision_recall(real, fake))
+    radii = [np.sort(np.linalg.norm(real - center, axis=1))[5] for center in real]
+    to_fake = [np.linalg.norm(fake - center, axis=1).min() for center in real]
+    assert shares[2] == np.mean(np.array(to_fake) <= radii)
+
+
+def test_the_copy_test_of_measuring_gans():
+    used = [defined_in("08_measuring_gans", name) for name in ("nearest_real", "copy_test")]
+    train, held_out, new = RNG.uniform(-1, 1, (3, 60, 4, 4, 1)).astype("float32")
+    mixed = np.concatenate([train[:30, :, ::-1], new[:30]])
+    nearest = used[0](mixed, np.concatenate([train, held_out]), mirror=True)
+    share, low, high, p_value = used[1](nearest, np.arange(120) < 60)
+    package = metrics.memorization_test(mixed, train, held_out, mirror=True)
+    assert share == package.share
+    assert [low, high] == pytest.approx([package.low, package.high], abs=0.06)
+    assert p_value < 0.05 and package.p_value < 0.05
 
 
 def test_the_table_of_generative_matching_holds_what_was_measured():
