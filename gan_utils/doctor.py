@@ -27,6 +27,8 @@ AWAY = ", though the fakes lie {far:.1f} times the real spread away from the nea
 CENTRE = ", and the centre of the fakes moves by {sway:.2f} of the real spread"
 CIRCLES = OUTPUTS + CENTRE + ": the pair circles instead of settling."
 CELLS = OUTPUTS + ", the fakes use {cells:.0f} % of the cells that real samples use"
+FINE = CELLS + CENTRE + "."
+KEEP_UP = "Let D keep up: a higher rate, more steps or more units for D, a lower rate for G."
 FEW = CELLS + ", and are {width:.2f} times as spread: the generator draws few kinds of samples."
 
 # Illness: section of the course that treats it, remedy, then its rules: conditions on the signs
@@ -67,7 +69,7 @@ RULES = {
     ),
     "generator too strong": (
         "05_training_failures, 4. Remedies",
-        "Let D keep up: a higher rate, more steps or more units for D, a lower rate for G.",
+        KEEP_UP,
         # The same of a D that is wrong on average; healthy and collapsed runs stay above -0.02.
         ("gap < -0.1", FOOLED),
         # Distance of the fakes to the nearest real sample, in units of the real spread: healthy 0.1
@@ -86,16 +88,8 @@ RULES = {
         ("sway > 0.3 and width > 0.9", CIRCLES),
     ),
     # Cells in use, in % of those that real samples use: healthy 37 and more, collapsed 5 to 20.
-    "mode collapse": (
-        "05_training_failures, 3. Mode collapse",
-        "Let D keep up: a higher rate or more steps for D, a lower rate for G.",
-        ("cells < 30", FEW),
-    ),
-    "healthy": (
-        "05_training_failures, 5. Which illness is it?",
-        "None; keep the best snapshot.",
-        ("", CELLS + CENTRE + "."),
-    ),
+    "mode collapse": ("05_training_failures, 3. Mode collapse", KEEP_UP, ("cells < 30", FEW)),
+    "healthy": ("05_training_failures, 5. Which illness is it?", "None needed.", ("", FINE)),
 }
 ILLNESSES = tuple(RULES)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from gan_utils import data, doctor, monitors, networks, training
+from gan_utils import data, doctor, losses, monitors, networks, training
 
 BATCH, UPDATES = 128, 100  # of one epoch
 RUNS = Path(__file__).with_name("doctor_runs.npz")
@@ -215,11 +215,17 @@ def adam(beta_1=0.5):
     return keras.optimizers.Adam(1e-3, beta_1=beta_1)
 
 
+def saturating(real_logits, fake_logits):
+    """Mean log(1 - D(G(z))), as in the paper of 2014."""
+    return -keras.ops.mean(keras.ops.softplus(fake_logits))
+
+
+SATURATING = losses.non_saturating_discriminator_loss, saturating
 # name: networks, optimizers of G and D, loss
 PAIRS = {
     "ring": (build_networks, lambda: (adam(), adam()), "non_saturating"),
     "images": (build_flat, lambda: (adam(), adam()), "non_saturating"),
-    "saturating": (build_networks, lambda: (keras.optimizers.SGD(1e-2), adam()), "saturating"),
+    "saturating": (build_networks, lambda: (keras.optimizers.SGD(1e-2), adam()), SATURATING),
     "small D": (lambda: build_networks(judge=(2,)), lambda: (adam(), adam()), "non_saturating"),
     "Dirac": (build_dirac, lambda: (adam(0.9), adam(0.9)), "non_saturating"),
     "momentum": (build_networks, lambda: (adam(0.9), adam(0.9)), "non_saturating"),
