@@ -1,12 +1,16 @@
 import ast
+import importlib
 import json
 import sys
 from pathlib import Path
 
 import keras
 import nbformat
+import numpy as np
 import pytest
 from keras import layers
+
+from gan_utils import networks
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 sys.path.insert(0, str(FOLDER))
@@ -189,3 +193,31 @@ def test_results_are_replaced_by_training_and_survive_a_broken_writer(tmp_path, 
     with pytest.raises(TypeError):
         quality_ladder.save({**key, "value": object()})
     assert len(quality_ladder.read_records(tmp_path / "ladder.json")) == 2
+
+
+@pytest.fixture
+def ring_remedies():
+    """The lessons are TensorFlow, and so are their games."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("needs TensorFlow")
+    return importlib.import_module("ring_remedies")
+
+
+def test_stacked_networks_are_the_networks_side_by_side(ring_remedies):
+    models = [networks.build_mlp_generator(2, (2,), units=(8, 8), activation=None) for _ in "ab"]
+    x = np.random.default_rng(0).normal(size=(2, 5, 2)).astype("float32")
+    outputs = [model(points, training=False) for model, points in zip(models, x)]
+    stacked = ring_remedies.stack(models)(x, training=False)
+    np.testing.assert_allclose(stacked, np.stack(outputs), atol=1e-6)
+
+
+def test_the_games_of_the_remedies_play_and_the_stored_counts_are_complete(ring_remedies):
+    (first, second) = ring_remedies.measure("R1", 2, num_updates=40)
+    assert first["seed"] == 0 and second["seed"] == 1 and len(first["modes"]) == 4
+    records = json.loads(ring_remedies.RESULTS.read_text())
+    names = list(ring_remedies.lesson_games(1)["remedies"])
+    assert len(names) == 12 and names[0] == ring_remedies.RECIPE
+    for name in names:
+        seeds = [record["seed"] for record in records if record["remedy"] == name]
+        number = "NUM_RECIPE_SEEDS" if name == ring_remedies.RECIPE else "NUM_SEEDS"
+        assert seeds == list(range(getattr(ring_remedies, number))), name

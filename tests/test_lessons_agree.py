@@ -290,3 +290,31 @@ def test_the_table_of_generative_matching_holds_what_was_measured():
         assert told, columns
         about = int(told[1].replace(",", ""))
         assert all(abs(run["updates"] / about - 1) < 0.1 for run in runs)
+
+
+def test_the_unrolled_gradient_of_lesson_05():
+    """One weight of D, two updates of Adam ahead, against a finite difference in NumPy."""
+    tf = pytest.importorskip("tensorflow")
+    loss_of_d = defined_in("05_training_failures", "discriminator_loss")
+    unrolled = defined_in("05_training_failures", "unrolled", loss_of_d)
+    unrolled.__globals__["tf"] = tf
+    d = keras.Sequential([keras.Input((1,)), layers.Dense(1, use_bias=False)])
+    d.set_weights([np.array([[0.4]], "float32")])
+    adam = keras.optimizers.Adam(0.1, beta_1=0.5)
+    adam.build(d.trainable_variables)
+    real, theta = tf.constant([[0.5]]), tf.Variable([[0.7]])
+    with tf.GradientTape() as tape:
+        loss = unrolled(d, adam, real, theta, num_steps=2)
+
+    def by_hand(theta, x=0.5, psi=0.4, mean=0.0, square=0.0):
+        for k in (1, 2):
+            slope = theta / (1 + np.exp(-psi * theta)) - x / (1 + np.exp(psi * x))
+            mean, square = (mean + slope) / 2, 0.999 * square + 0.001 * slope**2
+            rate = 0.1 * np.sqrt(1 - 0.999**k) / (1 - 0.5**k)
+            psi -= rate * mean / (np.sqrt(square) + 1e-7)
+        return -np.log1p(np.exp(-psi * x)) - np.log1p(np.exp(psi * theta))
+
+    difference = (by_hand(0.7 + 1e-5) - by_hand(0.7 - 1e-5)) / 2e-5
+    assert float(loss) == pytest.approx(by_hand(0.7), rel=1e-5)
+    assert float(tape.gradient(loss, theta)[0, 0]) == pytest.approx(difference, rel=1e-3)
+    assert d.get_weights()[0][0, 0] == np.float32(0.4)

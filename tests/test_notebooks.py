@@ -14,7 +14,6 @@ TAGS = {"nbval-ignore-output", "nbval-ignore-picture", "raises-exception", "chec
 # Lessons that wait for their rewrite: their checks stand in open cells, and the rules of length are
 # looser. The list shrinks to nothing.
 OLD_FORM = [
-    "05_training_failures",
     "06_dcgan_recipe",
 ]
 
