@@ -39,13 +39,19 @@ TRAININGS = {
     "matching_digits": ("matching network", (2_000, 20_000), 2),
     "vanilla_digits": ("vanilla GAN", (9_360, 46_800), 5),
     "dcgan_digits": ("DCGAN", (3_748, 23_425), 5),
-    "wgan_clipped_digits": ("WGAN, clipped", (1_800, 9_000), 2),
-    "wgan_gp_digits": ("WGAN-GP", (1_800, 9_000), 2),
+    "wgan_clipped_digits": ("WGAN, clipped", (985, 9_000), 1),
+    "wgan_gp_digits": ("WGAN-GP", (581, 9_000), 3),
     "classic_frogs": ("classic networks", (5_000, 31_200), 1),  # classic_frogs.py trains them
     "narrow_frogs": ("narrow networks", (12_480, 31_200), 5),
     "narrow_frogs_loop": ("narrow networks, classic loop", (5_000, 31_200), 2),
     "dcgan_frogs": ("DCGAN", (14_976, 46_800), 5),
-    "wgan_gp_frogs": ("WGAN-GP", (900, 12_000), 2),
+    "wgan_gp_frogs": ("WGAN-GP", (2_468, 12_000), 1),
+}
+# Of wgan_equal_time.py, whose runs ended by the clock: data set, method, rate, steps of the critic.
+EQUAL_TIME = {
+    "wgan_clipped_digits": ("digits", "clipped RMSprop", 5e-5, 5),
+    "wgan_gp_digits": ("digits", "WGAN-GP", 1e-3, 5),
+    "wgan_gp_frogs": ("frogs", "WGAN-GP", 5e-4, 5),
 }
 
 
@@ -120,7 +126,7 @@ def matching(generator, digits, seed, num_updates, batch_size):
     return generator, {"x": LatentsAndReal()}
 
 
-def clipped_critic(bound=0.01):
+def clipped_critic(bound=0.01, units=(512, 256)):
     import keras
     from keras import layers, ops
 
@@ -129,10 +135,10 @@ def clipped_critic(bound=0.01):
             return ops.clip(weight, -bound, bound)
 
     critic = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten()])
-    for units in (512, 256, 1):
+    for width in (*units, 1):
         start = keras.initializers.RandomUniform(-bound, bound)
-        critic.add(layers.Dense(units, kernel_initializer=start, kernel_constraint=Clip(), bias_constraint=Clip()))
-        if units > 1:
+        critic.add(layers.Dense(width, kernel_initializer=start, kernel_constraint=Clip(), bias_constraint=Clip()))
+        if width > 1:
             critic.add(layers.LeakyReLU(negative_slope=0.2))
     return critic
 
@@ -147,8 +153,6 @@ def build(name, seed, num_updates):
     keras.utils.set_random_seed(seed)
     images, _ = data.load_mnist() if "digits" in name else data.load_frogs()
     mirrored = np.concatenate([images, images[:, :, ::-1]]) if "frogs" in name else None
-    critic_options = {"loss": "wasserstein", "discriminator_steps": 5}
-    penalised = critic_options | {"penalty": losses.gradient_penalty}
     smooth = functools.partial(losses.non_saturating_discriminator_loss, label_smoothing=0.05)
     smoothed = {"loss": (smooth, losses.non_saturating_generator_loss)}
 
@@ -163,12 +167,10 @@ def build(name, seed, num_updates):
     if name == "dcgan_digits":
         discriminator = networks.build_dcgan_discriminator((28, 28, 1))
         return adversarial(shipped(), discriminator, adam(2e-4, 0.5), seed, images=images)
-    if name == "wgan_gp_digits":
-        critic = networks.build_mlp_discriminator((28, 28, 1), units=(512, 256), dropout=0)
-        return adversarial(shipped(), critic, adam(1e-4, 0.0, 0.9), seed, images=images[:57_600], **penalised)
-    if name == "wgan_clipped_digits":
-        pair = shipped("wgan_gp_digits"), clipped_critic()
-        return adversarial(*pair, rmsprop(5e-5, 5e-5), seed, images=images[:57_600], **critic_options)
+    if name in EQUAL_TIME:
+        import wgan_equal_time
+
+        return wgan_equal_time.build(*EQUAL_TIME[name], seed)
     if name == "narrow_frogs":
         optimizers = rmsprop(2e-4, 4e-4, clipvalue=1.0)
         return adversarial(
@@ -183,11 +185,8 @@ def build(name, seed, num_updates):
             "seed": seed,
         }
         return ClassicLoop(settings), None
-    if name == "dcgan_frogs":
-        optimizers = rmsprop(*(falling(rate, num_updates) for rate in (2e-4, 4e-4)), clipvalue=1.0)
-        return adversarial(shipped(), networks.build_dcgan_discriminator(), optimizers, seed, images=mirrored, batch_size=32)
-    critic = networks.build_frog_discriminator(dropout=0.0, batch_norm=False)
-    return adversarial(shipped(), critic, adam(2e-4, 0.0, 0.9), seed, images=images[:4_800], batch_size=32, **penalised)
+    optimizers = rmsprop(*(falling(rate, num_updates) for rate in (2e-4, 4e-4)), clipvalue=1.0)
+    return adversarial(shipped(), networks.build_dcgan_discriminator(), optimizers, seed, images=mirrored, batch_size=32)
 
 
 # --- one training --------------------------------------------------------------------------------------------------------
@@ -435,16 +434,15 @@ Digits and frogs have different rulers: compare within a table.
 ![Kernel distance of every generator against the time of its training, digits left, frogs right.](quality_ladder.png)
 
 Smaller is better; lesson 08 explains the measure. Where the brackets of two trainings overlap, no winner is known. The course
-ships seed 0 of each training. The settings of the frogs of lessons 03 and 06 come from a [search](frog_search.md) at equal
-computing time, which used seed 0 too: the lowest of the DCGAN's five values is that of the shipped seed. On a GPU nothing was
-run.
+ships seed 0 of each training. The WGANs are those of `wgan_equal_time.py`, which ended by the clock. The settings of the frogs
+of lessons 03 and 06 come from a [search](frog_search.md) at equal computing time, which used seed 0 too: the lowest of the
+DCGAN's five values is that of the shipped seed. On a GPU nothing was run.
 
-The trainings have the settings of their lessons, with three exceptions. "WGAN, clipped" trains the digits of lesson 04 with
-the clipping that the lesson shows on the ring. "classic networks" are trained in bfloat16 by
-`classic_frogs.py`, in several parts, 5,000 updates of 20 frogs; their CPU seconds include waiting for other programs.
-"Classic loop" trains lesson 03's narrow networks with `predict` and `train_on_batch`. It is not `fit()` made slow: a frozen D
-uses its moving averages, D sees real and fake images in one batch and its loss is a mean of both halves, the fakes come from G in
-inference mode, and images are drawn with replacement.
+The trainings have the settings of their lessons, with three exceptions. "WGAN, clipped" has RMSprop, 5e-5, as in the table of
+lesson 04. "Classic networks" are those of lesson 03, trained by `classic_frogs.py`: in bfloat16, 5,000 updates of 20 frogs,
+stopped and resumed, a quarter of them on two threads. "Classic loop" trains lesson 03's narrow networks with `predict` and
+`train_on_batch`. It is not `fit()` made slow: a frozen D uses its moving averages, D sees real and fake images in one batch and
+its loss is a mean of both halves, the fakes come from G in inference mode, and images are drawn with replacement.
 
 Seconds are CPU seconds of training on one thread, without judging; of a GPU they are seconds. Two trainings at a time shared two
 cores, at last three of the DCGAN's frogs (945 to 955 s in place of 876 and 879). With several seeds a cell shows the mean and, in

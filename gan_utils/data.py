@@ -119,18 +119,12 @@ def ring_centers(num_modes=8, radius=2.0):
     return (radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)).astype("float32")
 
 
-def grid_centers(side=5, spacing=1.0):
-    """Centres of equal Gaussians on a square grid around 0: `(side * side, 2)`, float32."""
-    axis = spacing * (np.arange(side) - (side - 1) / 2.0)
-    return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2).astype("float32")
-
-
 def sample_modes(num_points, centers, *, scale=0.05, seed=None):
     """Points from a mixture of equal round Gaussians, one at each centre.
 
     Args:
         num_points: how many.
-        centers: `(num_modes, d)`, as from `ring_centers()` or `grid_centers()`.
+        centers: `(num_modes, d)`, as from `ring_centers()`.
         scale: standard deviation of each Gaussian.
         seed: int or None.
 

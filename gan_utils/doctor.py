@@ -27,15 +27,18 @@ AWAY = ", though the fakes lie {far:.1f} times the real spread away from the nea
 CENTRE = ", and the centre of the fakes moves by {sway:.2f} of the real spread"
 CIRCLES = OUTPUTS + CENTRE + ": the pair circles instead of settling."
 CELLS = OUTPUTS + ", the fakes use {cells:.0f} % of the cells that real samples use"
+FINE = CELLS + CENTRE + "."
+KEEP_UP = "Let D keep up: a higher rate, more steps or more units for D, a lower rate for G."
 FEW = CELLS + ", and are {width:.2f} times as spread: the generator draws few kinds of samples."
 
-# Illness: section of the course that treats it, then its rules: conditions on the signs that are
-# measured below, evidence. The first rule that holds names the illness; causes come before effects.
-# Each comment gives what planted runs on rings, a blob and small images showed
+# Illness: section of the course that treats it, remedy, then its rules: conditions on the signs
+# that are measured below, evidence. The first rule that holds names the illness; causes come before
+# effects. Each comment gives what planted runs on rings, a blob and small images showed
 # (tests/test_doctor.py).
 RULES = {
     "wrong scale of images": (
         "03_frog_dcgan, 6. The classic loop and the fast step",
+        "Scale the data to the range of the generator's last layer.",
         ("is_image > 0 and limit > 1.05", SCALE),
         # Hundreds of real images in [-1, 1] hold pixels beyond 0.75 on both sides; images in [0, 1]
         # or [-0.5, 0.5] do not. The fakes may leave the real range a little: rounding, few images.
@@ -45,6 +48,7 @@ RULES = {
     ),
     "a network does not learn": (
         "03_frog_dcgan, 4. The freeze lab",
+        "Look at both rates, and at the variables that each half-step moves.",
         # Way of the samples in units of their first spread: 1 and more in runs that learn, below
         # 0.0001 at a learning rate of 1e-9. A cut connection gives a gradient of exactly 0. One
         # that vanished before the first update explains why the samples stand (0.002 where a
@@ -59,11 +63,13 @@ RULES = {
     ),
     "discriminator too strong": (
         "05_training_failures, 1. Vanishing gradients",
+        "Take the non-saturating loss, lower D's rate, or blur D's inputs with noise.",
         # D(x) - D(G(z)): up to 0.4 in healthy runs, 0.85 and more where D wins.
         ("gap > 0.7", OUTPUTS + ": D wins."),
     ),
     "generator too strong": (
         "05_training_failures, 4. Remedies",
+        KEEP_UP,
         # The same of a D that is wrong on average; healthy and collapsed runs stay above -0.02.
         ("gap < -0.1", FOOLED),
         # Distance of the fakes to the nearest real sample, in units of the real spread: healthy 0.1
@@ -71,7 +77,8 @@ RULES = {
         ("far > 1.5 and gap < 0.1", OUTPUTS + AWAY),
     ),
     "oscillation": (
-        "05_training_failures, 3. Past the equilibrium",
+        "05_training_failures, 2. Circles",
+        "Penalise D's slope at real data, lower both rates over time, or average G's weights.",
         # Movement of the centre of the fakes, in the same unit: healthy up to 0.25, waves 0.43 and
         # more. Standard deviation of D(x) - D(G(z)): up to 0.037 where only a heap hops about,
         # 0.064 and more where D swings too. Wider than 0.9 of the real data, or in many cells, the
@@ -81,18 +88,18 @@ RULES = {
         ("sway > 0.3 and width > 0.9", CIRCLES),
     ),
     # Cells in use, in % of those that real samples use: healthy 37 and more, collapsed 5 to 20.
-    "mode collapse": ("05_training_failures, 2. Mode collapse", ("cells < 30", FEW)),
-    "healthy": ("05_training_failures, 5. Reading a log", ("", CELLS + CENTRE + ".")),
+    "mode collapse": ("05_training_failures, 3. Mode collapse", KEEP_UP, ("cells < 30", FEW)),
+    "healthy": ("05_training_failures, 5. Which illness is it?", "None needed.", ("", FINE)),
 }
 ILLNESSES = tuple(RULES)
 
 
-# What `diagnose` returns: one of `ILLNESSES`, the measured numbers in words, and the section.
-Diagnosis = collections.namedtuple("Diagnosis", "illness evidence section")
+# What `diagnose` returns: one of `ILLNESSES`, the measured numbers in words, what helps, and where.
+Diagnosis = collections.namedtuple("Diagnosis", "illness evidence remedy section")
 
 
 def diagnose(steps, logs, samples, real):
-    """Name the illness of a GAN's run, with the evidence and the section that treats it.
+    """Name the illness of a GAN's run, with the evidence, a remedy and the section on it.
 
     The first rule that holds names the illness. The rules read the second half of the run, except
     where they look for something that never moved. Causes come before effects: images of a wrong
@@ -112,14 +119,13 @@ def diagnose(steps, logs, samples, real):
             trained on; 100 or more.
 
     Returns:
-        `Diagnosis(illness, evidence, section)`, three strings. A run whose D(x) is 0.99 and D(G(z))
-        0.01 in its second half has `illness == "discriminator too strong"`, if G moves.
+        `Diagnosis(illness, evidence, remedy, section)`, four strings. A run whose D(x) is 0.99 and
+        D(G(z)) 0.01 in its second half has `illness == "discriminator too strong"`, if G moves.
 
     Raises:
         ValueError: if a log is too short, of another length, NaN or infinite, if D's outputs are
-        scores
-            (a Wasserstein critic), or if the samples do not fit the real ones; KeyError without a
-            log.
+            scores (a Wasserstein critic), or if the samples do not fit the real ones; KeyError
+            without a log.
 
     Taught in: `05_training_failures`.
     """
@@ -128,10 +134,10 @@ def diagnose(steps, logs, samples, real):
     _check(len(steps), logs, samples, real)
     signs = {"discriminator_gradient": 1.0, "first_generator_gradient": 1.0}
     signs |= _read_logs(logs) | _look_at_samples(samples, real)
-    for illness, (section, *rules) in RULES.items():
+    for illness, (section, remedy, *rules) in RULES.items():
         for conditions, evidence in rules:
             if _hold(conditions, signs):
-                return Diagnosis(illness, evidence.format(**signs), section)
+                return Diagnosis(illness, evidence.format(**signs), remedy, section)
 
 
 def _hold(conditions, signs):

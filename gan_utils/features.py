@@ -80,7 +80,7 @@ def classify(images, name):
     Raises:
         ValueError: if the images do not fit, or for an unknown name.
 
-    Taught in: `05_training_failures`.
+    Taught in: `08_measuring_gans`.
     """
     return _softmax(_run("classify()", load_classifier(name), images)[1])
 

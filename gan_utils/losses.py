@@ -17,7 +17,7 @@ from gan_utils import autodiff, checks
 RESHAPE = "Let the discriminator end with Dense(1), or reshape with logits[:, None]."
 
 
-def saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0.0):
+def non_saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0.0):
     """Binary cross-entropy of the discriminator: `-mean log D(x) - mean log(1 - D(G(z)))`.
 
     Args:
@@ -41,30 +41,6 @@ def saturating_discriminator_loss(real_logits, fake_logits, *, label_smoothing=0
     real = ops.softplus(-real_logits) + shift * real_logits
     fake = ops.softplus(fake_logits) - shift * fake_logits
     return ops.mean(real) + ops.mean(fake)
-
-
-def saturating_generator_loss(real_logits, fake_logits):
-    """Minimax loss of the generator: `mean log(1 - D(G(z)))`.
-
-    Its slope vanishes when D is sure that the fakes are fake.
-
-    Args:
-        real_logits: `(batch, 1)`, not used.
-        fake_logits: `(batch, 1)`, float, D's logits on fake images.
-
-    Returns:
-        Scalar, in nats, at most 0. A logit of zero gives `-log 2 = -0.693`.
-
-    Raises:
-        ValueError: if the shapes are not `(batch, 1)` and equal.
-
-    Source: Goodfellow et al. 2014, arXiv:1406.2661, equation 1. Taught in: `02_vanilla_gan`.
-    """
-    return -ops.mean(ops.softplus(_check_pair(real_logits, fake_logits)[1]))
-
-
-# The discriminator of both families has the same loss; its two names keep the pairs together.
-non_saturating_discriminator_loss = saturating_discriminator_loss
 
 
 def non_saturating_generator_loss(real_logits, fake_logits):
@@ -125,7 +101,6 @@ def wasserstein_generator_loss(real_logits, fake_logits):
 
 
 FAMILIES = {
-    "saturating": (saturating_discriminator_loss, saturating_generator_loss),
     "non_saturating": (non_saturating_discriminator_loss, non_saturating_generator_loss),
     "wasserstein": (wasserstein_discriminator_loss, wasserstein_generator_loss),
 }

@@ -56,7 +56,7 @@ def covered_classes(probabilities, *, confidence=0.6):
         ValueError: if the rows are no probabilities.
 
     Source: the count of Metz et al. 2016, arXiv:1611.02163, section 3.3, with a threshold as in
-    `covered_modes`. Taught in: `05_training_failures`.
+    `covered_modes`. Taught in: `08_measuring_gans`.
     """
     caller, remedy = "covered_classes()", "Use what features.classify(images, name) returns."
     rows = checks.check_array(caller, "probabilities", probabilities, (None, None), remedy=remedy)

@@ -73,12 +73,9 @@ def test_data_is_found_from_any_folder(tmp_path):
     assert result.stdout == "(1000, 32, 32, 3)\n", result.stderr
 
 
-def test_ring_and_grid_by_hand():
+def test_ring_by_hand():
     ring = data.ring_centers(4, radius=3.0)
     np.testing.assert_allclose(ring, [[3, 0], [0, 3], [-3, 0], [0, -3]], atol=1e-6)
-    grid = data.grid_centers(3, spacing=2.0)
-    assert sorted(map(tuple, grid.tolist())) == [(x, y) for x in (-2, 0, 2) for y in (-2, 0, 2)]
-    assert data.grid_centers().shape == (25, 2)
 
 
 def test_points_surround_their_centers():

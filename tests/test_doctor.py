@@ -2,14 +2,16 @@ import sys
 from pathlib import Path
 
 import keras
+import nbformat
 import numpy as np
 import pytest
 from keras import layers
 
-from gan_utils import data, doctor, monitors, networks, training
+from gan_utils import data, doctor, losses, monitors, networks, training
 
 BATCH, UPDATES = 128, 100  # of one epoch
 RUNS = Path(__file__).with_name("doctor_runs.npz")
+LESSONS = Path(__file__).parent.parent / "notebooks"
 
 # --- the rules, on logs made by hand --------------------------------------------------------------
 
@@ -98,11 +100,18 @@ def test_signs_are_named(illness, changes):
     found = doctor.diagnose(**make_run(**changes))
     assert found.illness == illness, found.evidence
     assert any(letter.isdigit() for letter in found.evidence) and found.evidence.endswith(".")
-    assert found.section == doctor.RULES[illness][0]
+    assert found[2:] == (doctor.RULES[illness][1], doctor.RULES[illness][0])
 
 
 def test_the_signs_above_are_of_all_illnesses():
     assert set(doctor.ILLNESSES) == set(SIGNS)
+
+
+@pytest.mark.parametrize("illness", doctor.ILLNESSES)
+def test_the_section_that_is_named_exists(illness):
+    lesson, heading = doctor.RULES[illness][0].split(", ", 1)
+    notebook = nbformat.read(LESSONS / f"{lesson}.ipynb", as_version=4)
+    assert any(cell.source.startswith(f"## {heading}\n") for cell in notebook.cells)
 
 
 def test_images_in_the_range_of_their_generator_are_not_of_a_wrong_scale():
@@ -206,11 +215,17 @@ def adam(beta_1=0.5):
     return keras.optimizers.Adam(1e-3, beta_1=beta_1)
 
 
+def saturating(real_logits, fake_logits):
+    """Mean log(1 - D(G(z))), as in the paper of 2014."""
+    return -keras.ops.mean(keras.ops.softplus(fake_logits))
+
+
+SATURATING = losses.non_saturating_discriminator_loss, saturating
 # name: networks, optimizers of G and D, loss
 PAIRS = {
     "ring": (build_networks, lambda: (adam(), adam()), "non_saturating"),
     "images": (build_flat, lambda: (adam(), adam()), "non_saturating"),
-    "saturating": (build_networks, lambda: (keras.optimizers.SGD(1e-2), adam()), "saturating"),
+    "saturating": (build_networks, lambda: (keras.optimizers.SGD(1e-2), adam()), SATURATING),
     "small D": (lambda: build_networks(judge=(2,)), lambda: (adam(), adam()), "non_saturating"),
     "Dirac": (build_dirac, lambda: (adam(0.9), adam(0.9)), "non_saturating"),
     "momentum": (build_networks, lambda: (adam(0.9), adam(0.9)), "non_saturating"),

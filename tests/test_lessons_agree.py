@@ -32,6 +32,7 @@ def defined_in(lesson, name, *used):
                         "ops": ops,
                         "np": np,
                         "autodiff": autodiff,
+                        "metrics": metrics,
                     }
                     scope |= {"linalg": linalg, "spatial": spatial} | {
                         other.__name__: other for other in used
@@ -92,7 +93,7 @@ def vanilla_gan(**scope):
     scope = {"keras": keras, "layers": layers, "ops": ops, "np": np, **scope}
     for cell in nbformat.read(FOLDER / "02_vanilla_gan.ipynb", as_version=4).cells:
         if any(
-            name in cell.source for name in ("def build_", "def discriminator_", "_optimizer, d_")
+            name in cell.source for name in ("def build_", "def discriminator_", "g_adam, d_adam =")
         ):
             exec(cell.source, scope)
         if "for update in range(3):" in cell.source:
@@ -129,7 +130,7 @@ def test_the_half_steps_of_the_vanilla_gan_are_those_of_the_package():
     gan.compile(*adams[2:])
     seeds.state.assign(keras.random.SeedGenerator(8).state)
     for batch in images:
-        lesson["discriminator_step"](*mine[::-1], adams[1], batch)
+        lesson["discriminator_step"](*mine, adams[1], batch)
         lesson["generator_step"](*mine, adams[0])
         gan.train_step(ops.convert_to_tensor(batch))
     for network, other in zip(mine, theirs):
@@ -137,19 +138,38 @@ def test_the_half_steps_of_the_vanilla_gan_are_those_of_the_package():
             np.testing.assert_allclose(weight, expected, atol=1e-4)
 
 
-def test_losses_and_penalty_of_the_wasserstein_gan():
-    critic_loss, generator_loss = (
-        defined_in("04_wgan", name) for name in ("critic_loss", "generator_loss")
-    )
+def test_the_order_of_half_steps_is_told_as_measured():
+    records = json.loads((FOLDER.parent / "benchmarks" / "half_step_order.json").read_text())
+    cells = nbformat.read(FOLDER / "02_vanilla_gan.ipynb", as_version=4).cells
+    text = " ".join(cell.source.replace("\n", " ") for cell in cells)
+
+    def told(order, name, digits):
+        values = [record[name] for record in records if record["order"] == order]
+        assert len(values) == 10
+        return f"{np.mean(values):.{digits}f} +- {np.std(values, ddof=1):.{digits}f}"
+
+    d_first, g_first = (told(order, "good", 2) for order in ("D first", "G first"))
+    assert f"{d_first} with D first and {g_first} with G first" in text
+    d_first, g_first = (told(order, "fluctuation", 3) for order in ("D first", "G first"))
+    assert f"fluctuated by {d_first} and {g_first}" in text
+    assert {record["updates"] for record in records} == {3_000} and "after 3,000 updates" in text
+
+
+def test_loss_and_penalty_of_the_wasserstein_gan():
+    tf = pytest.importorskip("tensorflow")
+    critic_loss = defined_in("04_wgan", "critic_loss")
     ours = losses.get("wasserstein")
     assert float(critic_loss(REAL, FAKE)) == pytest.approx(float(ours[0](REAL, FAKE)), rel=1e-6)
-    assert float(generator_loss(REAL, FAKE)) == pytest.approx(float(ours[1](REAL, FAKE)), rel=1e-6)
-    critic = networks.build_mlp_discriminator((1,), units=(8,), dropout=0.0)
-    penalty = defined_in("04_wgan", "gradient_penalty")(
-        critic, ops.array(REAL), ops.array(FAKE), seed=3
-    )
-    expected = losses.gradient_penalty(critic, ops.array(REAL), ops.array(FAKE), seed=3)
-    assert float(penalty) == pytest.approx(float(expected), rel=1e-6)
+    penalty = defined_in("04_wgan", "gradient_penalty")
+    penalty.__globals__["tf"] = tf
+    linear = keras.Sequential([keras.Input((5, 5, 1)), layers.Flatten(), layers.Dense(1)])
+    real, fake = tf.zeros((4, 5, 5, 1)), tf.ones((4, 5, 5, 1))
+    expected = losses.gradient_penalty(linear, real, fake, weight=1.0)  # the same at any point
+    assert float(penalty(linear, real, fake)) == pytest.approx(float(expected), rel=1e-4)
+    bowl = keras.Sequential([keras.Input((1,)), layers.Lambda(lambda x: x * x / 2)])
+    real, fake = tf.ones((100_000, 1)), -tf.ones((100_000, 1))
+    for value in (penalty(bowl, real, fake), losses.gradient_penalty(bowl, real, fake, weight=1.0)):
+        assert float(value) == pytest.approx(1 / 3, abs=0.01)
 
 
 def matching_definitions():
@@ -235,9 +255,24 @@ def test_metrics_of_measuring_gans():
     assert frechet == pytest.approx(metrics.frechet_distance(real, fake), rel=1e-6)
     estimate = defined_in("08_measuring_gans", "kernel_estimate")(real, fake)
     assert estimate == pytest.approx(metrics.kernel_distance(real, fake)[0])
-    share_inside = defined_in("08_measuring_gans", "share_inside")
-    shares = share_inside(fake, real)[0], share_inside(real, fake)[0]
-    assert shares == pytest.approx(metrics.precision_recall(real, fake))
+    in_balls = defined_in("08_measuring_gans", "in_balls")
+    shares = defined_in("08_measuring_gans", "three_shares", in_balls)(real, fake)
+    assert shares[:2] == pytest.approx(metrics.precision_recall(real, fake))
+    radii = [np.sort(np.linalg.norm(real - center, axis=1))[5] for center in real]
+    to_fake = [np.linalg.norm(fake - center, axis=1).min() for center in real]
+    assert shares[2] == np.mean(np.array(to_fake) <= radii)
+
+
+def test_the_copy_test_of_measuring_gans():
+    used = [defined_in("08_measuring_gans", name) for name in ("nearest_real", "copy_test")]
+    train, held_out, new = RNG.uniform(-1, 1, (3, 60, 4, 4, 1)).astype("float32")
+    mixed = np.concatenate([train[:30, :, ::-1], new[:30]])
+    nearest = used[0](mixed, np.concatenate([train, held_out]), mirror=True)
+    share, low, high, p_value = used[1](nearest, np.arange(120) < 60)
+    package = metrics.memorization_test(mixed, train, held_out, mirror=True)
+    assert share == package.share
+    assert [low, high] == pytest.approx([package.low, package.high], abs=0.06)
+    assert p_value < 0.05 and package.p_value < 0.05
 
 
 def test_the_table_of_generative_matching_holds_what_was_measured():
@@ -255,3 +290,31 @@ def test_the_table_of_generative_matching_holds_what_was_measured():
         assert told, columns
         about = int(told[1].replace(",", ""))
         assert all(abs(run["updates"] / about - 1) < 0.1 for run in runs)
+
+
+def test_the_unrolled_gradient_of_lesson_05():
+    """One weight of D, two updates of Adam ahead, against a finite difference in NumPy."""
+    tf = pytest.importorskip("tensorflow")
+    loss_of_d = defined_in("05_training_failures", "discriminator_loss")
+    unrolled = defined_in("05_training_failures", "unrolled", loss_of_d)
+    unrolled.__globals__["tf"] = tf
+    d = keras.Sequential([keras.Input((1,)), layers.Dense(1, use_bias=False)])
+    d.set_weights([np.array([[0.4]], "float32")])
+    adam = keras.optimizers.Adam(0.1, beta_1=0.5)
+    adam.build(d.trainable_variables)
+    real, theta = tf.constant([[0.5]]), tf.Variable([[0.7]])
+    with tf.GradientTape() as tape:
+        loss = unrolled(d, adam, real, theta, num_steps=2)
+
+    def by_hand(theta, x=0.5, psi=0.4, mean=0.0, square=0.0):
+        for k in (1, 2):
+            slope = theta / (1 + np.exp(-psi * theta)) - x / (1 + np.exp(psi * x))
+            mean, square = (mean + slope) / 2, 0.999 * square + 0.001 * slope**2
+            rate = 0.1 * np.sqrt(1 - 0.999**k) / (1 - 0.5**k)
+            psi -= rate * mean / (np.sqrt(square) + 1e-7)
+        return -np.log1p(np.exp(-psi * x)) - np.log1p(np.exp(psi * theta))
+
+    difference = (by_hand(0.7 + 1e-5) - by_hand(0.7 - 1e-5)) / 2e-5
+    assert float(loss) == pytest.approx(by_hand(0.7), rel=1e-5)
+    assert float(tape.gradient(loss, theta)[0, 0]) == pytest.approx(difference, rel=1e-3)
+    assert d.get_weights()[0][0, 0] == np.float32(0.4)

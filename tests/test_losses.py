@@ -25,9 +25,6 @@ def test_discriminator_loss_is_binary_cross_entropy_with_real_one_and_fake_zero(
     assert float(losses.non_saturating_discriminator_loss(REAL, FAKE)) == pytest.approx(
         expected, rel=1e-6
     )
-    assert float(losses.saturating_discriminator_loss(REAL, FAKE)) == pytest.approx(
-        expected, rel=1e-6
-    )
 
 
 @pytest.mark.parametrize("smoothing", [0.05, 0.2])
@@ -42,8 +39,6 @@ def test_generator_losses_by_their_definition():
     d_fake = 1.0 / (1.0 + np.exp(-FAKE.astype("float64")))
     found = float(losses.non_saturating_generator_loss(REAL, FAKE))
     assert found == pytest.approx(-np.log(d_fake).mean(), rel=1e-6)
-    found = float(losses.saturating_generator_loss(REAL, FAKE))
-    assert found == pytest.approx(np.log(1 - d_fake).mean(), rel=1e-6)
 
 
 def test_wasserstein_losses_by_hand():
@@ -57,7 +52,6 @@ def test_values_at_the_start_and_at_equilibrium():
     for loss, value in (
         (losses.non_saturating_discriminator_loss, 2 * np.log(2)),
         (losses.non_saturating_generator_loss, np.log(2)),
-        (losses.saturating_generator_loss, -np.log(2)),
     ):
         assert float(loss(zeros, zeros)) == pytest.approx(value, rel=1e-6)
 
@@ -75,14 +69,6 @@ def test_extreme_logits_stay_finite_with_finite_gradients(family, logit):
     for loss in losses.get(family):
         value, gradient = slope(lambda f=loss: f(logits.value, -logits.value), logits)
         assert np.isfinite(value) and np.isfinite(gradient).all()
-
-
-def test_saturating_slope_vanishes_where_the_other_does_not():
-    fake = keras.Variable(np.full((1, 1), -10.0, "float32"))  # D is sure that it is fake
-    real = np.zeros((1, 1), "float32")
-    pair = losses.saturating_generator_loss, losses.non_saturating_generator_loss
-    slopes = [slope(lambda f=loss: f(real, fake.value), fake)[1].item() for loss in pair]
-    assert slopes == pytest.approx([-4.54e-5, -1.0], rel=1e-3)
 
 
 def test_gradient_of_the_discriminator_loss_agrees_with_finite_differences():
