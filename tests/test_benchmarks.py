@@ -16,7 +16,9 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 
 import classic_frogs  # noqa: E402
+import frog_recipes  # noqa: E402
 import frog_search  # noqa: E402
+import modern_frogs  # noqa: E402
 import quality_ladder  # noqa: E402
 import training_speed  # noqa: E402
 import wgan_equal_time  # noqa: E402
@@ -207,6 +209,66 @@ def test_the_classic_frogs_go_on_after_a_stop_and_are_judged_and_stored(tmp_path
     (record,) = json.loads((tmp_path / "ladder.json").read_text())
     assert record["updates"] == 4 and record["moments"]["steps"] == [0, 2, 4]
     assert len(list((tmp_path / "shipped").iterdir())) == 2
+
+
+@pytest.mark.parametrize("kind", ["translation", "colour", "cutout"])
+def test_augmentations_change_images_and_let_the_gradient_through(kind):
+    tf = pytest.importorskip("tensorflow")
+    seeds = keras.random.SeedGenerator(0)
+    images = tf.Variable(
+        np.random.default_rng(0).uniform(-1.0, 1.0, (64, 32, 32, 3)).astype("float32")
+    )
+    with tf.GradientTape() as tape:
+        changed = frog_recipes.augment(images, (kind,), 4, seeds)
+        total = tf.reduce_sum(changed)
+    slope = tape.gradient(total, images).numpy()
+    kept = (slope != 0).mean(axis=(1, 2, 3))
+    if kind == "translation":  # at most 4 rows and 4 columns leave; what stays is only moved
+        assert kept.min() >= (28 / 32) ** 2 - 1e-6 and kept.min() < 0.9 < kept.max()
+        assert {*np.unique(slope)} == {0.0, 1.0}
+        assert np.isin(changed.numpy(), [*images.numpy().ravel(), 0.0]).all()
+    if kind == "cutout":  # a square of 16 pixels, cut by the border
+        assert kept.min() == 0.75 and kept.max() <= 1 - 64 / 1024
+        np.testing.assert_array_equal(changed.numpy(), images.numpy() * slope)
+    if kind == "colour":  # brightness alone changes the mean, by at most 0.5
+        moved = changed.numpy().mean(axis=(1, 2, 3)) - images.numpy().mean(axis=(1, 2, 3))
+        assert 0.4 < np.abs(moved).max() <= 0.5 and kept.min() == 1.0
+
+
+def test_a_trial_of_the_recipes_is_judged(monkeypatch):
+    pytest.importorskip("tensorflow")
+    monkeypatch.setattr(frog_recipes, "BATCH", 2)
+    settings = frog_recipes.TRIALS["relativistic, R1 and R2"]
+    training = frog_recipes.Training(settings | {"augmentations": ("translation",)}, 0)
+    real = np.zeros((2, 32, 32, 3), "float32")
+    weights = training.generator.get_weights(), training.average.get_weights()
+    for _ in range(2):
+        losses = [float(loss) for loss in training.update(real)]
+    assert np.isfinite(losses).all()
+    after = training.generator.get_weights(), training.average.get_weights()
+    for before, now in zip(weights, after):
+        assert not np.array_equal(before[0], now[0])
+    assert not any("normalization" in layer.name for layer in training.generator.layers)
+
+
+def test_the_stored_recipes_are_three_seeds_of_equal_time():
+    records = json.loads(frog_recipes.RESULTS.read_text())
+    for name in ("plain", "translation, colour, cutout", "relativistic, R1 and R2"):
+        found = [r for r in records if r["trial"] == name and r["cpu_seconds"] == 300.0]
+        assert sorted(r["seed"] for r in found) == [0, 1, 2], name
+        assert all(
+            r["settings"] == json.loads(json.dumps(frog_recipes.TRIALS[name])) for r in found
+        )
+
+
+def test_the_modern_networks_start_at_the_skip_and_shrink_to_a_logit():
+    generator = modern_frogs.build_generator(modern_frogs.R3["widths"])
+    assert 2.5e6 < generator.count_params() < 3e6
+    narrow = modern_frogs.build_discriminator((8, 8, 8, 8))
+    assert narrow(np.zeros((2, 32, 32, 3), "float32")).shape == (2, 1)
+    for layer in narrow.layers:
+        if isinstance(layer, layers.Add):  # the second convolution of each block starts at zero
+            assert not np.any(layer.input[1]._keras_history.operation.get_weights()[0])
 
 
 def test_results_are_replaced_by_training_and_survive_a_broken_writer(tmp_path, monkeypatch):

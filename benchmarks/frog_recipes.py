@@ -1,0 +1,232 @@
+"""The steps of lesson 09, each measured on the frogs: equal CPU time on one thread, three seeds.
+
+    python benchmarks/frog_recipes.py NAME --seconds 300 --seed 0    one training, added to data/results/frog_recipes.json
+
+A trial trains until it has used its seconds of CPU time, counted without the judging. Over the second half both rates fall
+to zero on a cosine. The generator is judged twice, with its weights and with their moving average: kernel distance of 5,000
+samples to 5,000 frogs. At a third and two thirds of the time 1,000 samples are judged. It runs on TensorFlow.
+"""
+
+import argparse
+import math
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from quality_ladder import ONE_THREAD, locked, read_records, write_records
+
+RESULTS = Path(__file__).parent.parent / "data" / "results" / "frog_recipes.json"
+PLAIN = {"networks": "dcgan", "rates": (2e-4, 4e-4), "augmentations": (), "shift": 4, "average": 0.999}
+RELATIVISTIC = {"networks": "no batch norm", "loss": "relativistic", "weight": 0.1, "rates": (4e-4, 4e-4)}
+MOVED, ALL = {"augmentations": ("translation",)}, {"augmentations": ("translation", "colour", "cutout")}
+TRIALS = {
+    "plain": PLAIN,
+    "translation, colour, cutout": PLAIN | ALL,
+    "relativistic, R1 and R2": PLAIN | RELATIVISTIC,
+    "shared": PLAIN | {"shared": True},
+    "fast": PLAIN | {"rates": (4e-4, 8e-4), "shared": True, "fall": 0.25},
+    "fast, mild translation": PLAIN | MOVED | {"rates": (4e-4, 8e-4), "shared": True, "fall": 0.25, "shift": 1},
+    "mild translation": PLAIN | MOVED | {"shared": True, "shift": 1},
+}
+BATCH, LATENT_DIM = 32, 100
+
+
+def augment(images, kinds, shift, seed):
+    """Random changes of each image, with a gradient to it: translation, colour, cutout.
+
+    Source: Zhao et al. 2020, arXiv:2006.10738; their strengths, but for the translation.
+    """
+    import keras
+    import tensorflow as tf
+
+    count, side = tf.shape(images)[0], images.shape[1]
+
+    def uniform(shape, low, high):
+        return keras.random.uniform((count, *shape), low, high, seed=seed)
+
+    if "colour" in kinds:
+        images = images + uniform((1, 1, 1), -0.5, 0.5)  # brightness
+        grey = tf.reduce_mean(images, axis=3, keepdims=True)
+        images = (images - grey) * uniform((1, 1, 1), 0.0, 2.0) + grey  # saturation
+        mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
+        images = (images - mean) * uniform((1, 1, 1), 0.5, 1.5) + mean  # contrast
+    places = tf.range(side)[None]
+    if "translation" in kinds:
+        padded = tf.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
+        down, right = (tf.cast(uniform((1,), 0, 2 * shift + 1), "int32") + places for _ in range(2))
+        images = tf.gather(tf.gather(padded, down, batch_dims=1), right, axis=2, batch_dims=1)
+    if "cutout" in kinds:
+        down, right = (tf.cast(uniform((1,), 0, side + 1), "int32") - side // 4 for _ in range(2))
+        hidden = [(places >= start) & (places < start + side // 2) for start in (down, right)]
+        images = images * tf.cast(~(hidden[0][:, :, None, None] & hidden[1][:, None, :, None]), images.dtype)
+    return images
+
+
+def without_batch_norm(network):
+    """The same layers without batch normalisation, with biases and He's start, LeakyReLU in both networks."""
+    import keras
+    from keras import layers
+
+    new = keras.Sequential([keras.Input(network.input_shape[1:])], name=network.name)
+    for layer in network.layers:
+        config = layer.get_config()
+        if isinstance(layer, (layers.Conv2D, layers.Conv2DTranspose, layers.Dense)):
+            config |= {"use_bias": True, "kernel_initializer": "he_normal"}
+            new.add(layer.__class__.from_config(config))
+        elif isinstance(layer, layers.ReLU):
+            new.add(layers.LeakyReLU(negative_slope=0.2))
+        elif not isinstance(layer, layers.BatchNormalization):
+            new.add(layer.__class__.from_config(config))
+    return new
+
+
+class Training:
+    """Networks, optimizers, the average of G's weights, and one compiled update."""
+
+    def __init__(self, settings, seed):
+        import keras
+        import tensorflow as tf
+
+        from gan_utils import networks
+
+        keras.utils.set_random_seed(seed)
+        self.settings = settings
+        self.generator = networks.build_dcgan_generator(LATENT_DIM)
+        discriminator = networks.build_dcgan_discriminator()
+        relativistic = settings.get("loss") == "relativistic"
+        if settings["networks"] == "no batch norm":
+            self.generator, discriminator = map(without_batch_norm, (self.generator, discriminator))
+        self.average = keras.models.clone_model(self.generator)
+        self.average.set_weights(self.generator.get_weights())
+        if relativistic:
+            self.optimizers = [keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for rate in settings["rates"]]
+        else:
+            self.optimizers = [keras.optimizers.RMSprop(rate, clipvalue=1.0) for rate in settings["rates"]]
+        seeds = keras.random.SeedGenerator(seed)
+
+        def look(images):
+            return discriminator(augment(images, settings["augmentations"], settings["shift"], seeds), training=True)
+
+        def half_squared_slope(images, tape_input):
+            with tf.GradientTape() as tape:
+                tape.watch(tape_input)
+                logits = discriminator(tape_input, training=True)
+                total = tf.reduce_sum(logits)
+            return logits, 0.5 * tf.reduce_mean(tf.reduce_sum(tape.gradient(total, tape_input) ** 2, axis=(1, 2, 3)))
+
+        def changed(images):
+            return augment(images, settings["augmentations"], settings["shift"], seeds)
+
+        def follow():
+            momentum = tf.minimum(settings["average"], (1.0 + self.count) / (10.0 + self.count))
+            for average, weight in zip(self.average.weights, self.generator.weights):
+                average.assign(momentum * average + (1.0 - momentum) * weight)
+            self.count.assign_add(1.0)
+
+        self.follow = follow
+
+        @tf.function
+        def update(real):
+            latents = keras.random.normal((BATCH, LATENT_DIM), seed=seeds)
+            with tf.GradientTape() as of_generator:
+                made = self.generator(latents, training=True)
+            with tf.GradientTape() as tape:
+                fakes = tf.stop_gradient(made)
+                if relativistic:
+                    on_real, r1 = half_squared_slope(real, changed(real))
+                    on_fakes, r2 = half_squared_slope(fakes, changed(fakes))
+                    d_loss = tf.reduce_mean(tf.nn.softplus(on_fakes - on_real)) + settings["weight"] * (r1 + r2)
+                else:
+                    on_real, on_fakes = look(real), look(fakes)
+                    d_loss = tf.reduce_mean(tf.nn.softplus(-on_real)) + tf.reduce_mean(tf.nn.softplus(on_fakes))
+            variables = discriminator.trainable_variables
+            self.optimizers[1].apply(tape.gradient(d_loss, variables), variables)
+            if settings.get("shared"):
+                with tf.GradientTape() as tape:
+                    tape.watch(fakes)
+                    g_loss = tf.reduce_mean(tf.nn.softplus(-look(fakes)))
+                to_images = tape.gradient(g_loss, fakes)
+                variables = self.generator.trainable_variables
+                self.optimizers[0].apply(of_generator.gradient(made, variables, output_gradients=to_images), variables)
+                self.follow()
+                return d_loss, g_loss
+            latents = keras.random.normal((BATCH, LATENT_DIM), seed=seeds)
+            with tf.GradientTape() as tape:
+                on_fakes = look(self.generator(latents, training=True))
+                margin = on_fakes - look(real) if relativistic else on_fakes
+                g_loss = tf.reduce_mean(tf.nn.softplus(-margin))
+            variables = self.generator.trainable_variables
+            self.optimizers[0].apply(tape.gradient(g_loss, variables), variables)
+            self.follow()
+            return d_loss, g_loss
+
+        self.count = tf.Variable(0.0)
+        self.update = update
+
+
+def run_trial(name, seconds, seed, folder=None):
+    """Train and judge; returns the record of the trial."""
+    import tensorflow as tf
+
+    from gan_utils import data, features, results
+
+    training = Training(TRIALS[name], seed)
+    frogs, _ = data.load_frogs()
+    images = np.concatenate([frogs, frogs[:, :, ::-1]])
+    per_epoch, moments, left_out, step = len(images) // BATCH, [], 0.0, 0
+
+    def judge(network, count):
+        return round(features.kernel_distance(results.draw(network, count, seed=seed), "frogs")[0], 5)
+
+    fall = TRIALS[name].get("fall", 0.5)
+    start = time.process_time()
+    while True:
+        used = (time.process_time() - start - left_out) / seconds
+        if used >= (len(moments) + 1) / 3:
+            began = time.process_time()
+            pair = [judge(network, 1_000) for network in (training.generator, training.average)]
+            moments.append([round(used * seconds), step, *pair])
+            print(name, seed, moments[-1], flush=True)
+            left_out += time.process_time() - began
+        if used >= 1.0:
+            break
+        for optimizer, rate in zip(training.optimizers, training.settings["rates"]):
+            optimizer.learning_rate = rate * 0.5 * (1.0 + math.cos(math.pi * max(0.0, used - fall) / (1.0 - fall)))
+        for _ in range(20):
+            epoch, i = divmod(step, per_epoch)
+            if i == 0:
+                order = np.random.default_rng((seed, epoch)).permutation(len(images))
+            training.update(tf.constant(images[order[i * BATCH : (i + 1) * BATCH]]))
+            step += 1
+    record = {"trial": name, "settings": TRIALS[name], "cpu_seconds": seconds, "seed": seed, "updates": step, "moments": moments}
+    record["kernel_distance"], record["of_average"] = (judge(n, 5_000) for n in (training.generator, training.average))
+    if folder:
+        for network, kind in ((training.generator, "last"), (training.average, "average")):
+            path = Path(folder) / f"{name} {seconds:.0f} {seed} {kind}.npz"
+            np.savez(path, *network.get_weights())
+    return record
+
+
+def save(record):
+    """Add a record to the results."""
+    with locked(RESULTS):
+        write_records(RESULTS, [*read_records(RESULTS), record])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=TRIALS)
+    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder")
+    arguments = parser.parse_args()
+    record = run_trial(arguments.name, arguments.seconds, arguments.seed, arguments.folder)
+    print(record)
+    save(record)
+
+
+if __name__ == "__main__":
+    os.environ |= ONE_THREAD
+    main()
