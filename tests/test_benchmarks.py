@@ -76,7 +76,7 @@ def test_what_lesson_04_shows_is_what_was_measured_at_equal_time():
 
 
 def test_what_lesson_06_shows_is_what_was_measured():
-    files = ("dcgan_switches", "wgan_equal_time", "frog_search")
+    files = ("dcgan_switches", "wgan_equal_time", "quality_ladder", "frog_search")
     records = [json.loads((FOLDER / f"{name}.json").read_text()) for name in files]
     stored = json.loads((quality_ladder.SHIPPED / "dcgan_switches.json").read_text())
     assert dcgan_switches.collect(*records) == stored
@@ -85,7 +85,7 @@ def test_what_lesson_06_shows_is_what_was_measured():
             len(values) == (5 if name in dcgan_switches.FOUR else 3) and np.isfinite(values).all()
         )
     for runs in stored["equal_time"].values():
-        assert [round(run["cpu_seconds"][-1]) in (100, 101) for run in runs] == [True] * 3
+        assert len(runs) >= 3 and all(95 < run["cpu_seconds"][-1] < 102 for run in runs)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="runs the lesson's cells")
