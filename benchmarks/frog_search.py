@@ -198,10 +198,10 @@ only large differences count: five seeds of one setting differ by a factor of tw
 run the distance changes by a fifth and more.
 
 What follows from it: batches of 32 for both; for the DCGAN also lesson 03's RMSprop with clipped gradients, and rates that fall
-over the second half of a run. Lesson 06 trains so, with a cosine in place of the line. `quality_ladder.md` has five seeds of
-each lesson: 0.0081 (0.0060 to 0.0100) after 876 to 955 s for the DCGAN (the higher times with three programs on two cores),
-0.0120 (0.0091 to 0.0152) after 700 s for the narrow networks, whose one run with falling rates (725 s) lies inside their range.
-The rows of 350 s are whole trainings of the DCGAN with constant rates, 335 to 354 s each.
+over the second half of a run. Lesson 06's frogs were trained so, with a cosine in place of the line. `quality_ladder.md` has
+five seeds of each lesson: 0.0081 (0.0060 to 0.0100) after 876 to 955 s for the DCGAN (the higher times with three programs on
+two cores), 0.0120 (0.0091 to 0.0152) after 700 s for the narrow networks, whose one run with falling rates (725 s) lies inside
+their range. The rows of 350 s are whole trainings of the DCGAN with constant rates, 335 to 354 s each.
 
 The floor that the search had to beat is the row "dcgan, 48 filters": a plain DCGAN of 0.68 M + 0.38 M parameters with batches
 of 64, one seed. The aim was half of its distance in the same time. One seed with falling rates comes to about a third of it in

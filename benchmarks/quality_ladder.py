@@ -438,8 +438,9 @@ ships seed 0 of each training. The WGANs are those of `wgan_equal_time.py`, whic
 of lessons 03 and 06 come from a [search](frog_search.md) at equal computing time, which used seed 0 too: the lowest of the
 DCGAN's five values is that of the shipped seed. On a GPU nothing was run.
 
-The trainings have the settings of their lessons, with three exceptions. "WGAN, clipped" has RMSprop, 5e-5, as in the table of
-lesson 04. "Classic networks" are those of lesson 03, trained by `classic_frogs.py`: in bfloat16, 5,000 updates of 20 frogs,
+The trainings have the settings of their lessons, with four exceptions. The DCGAN is the recipe of lesson 06 with 32 filters,
+trained for its recordings only. "WGAN, clipped" has RMSprop, 5e-5, as in the table of lesson 04.
+"Classic networks" are those of lesson 03, trained by `classic_frogs.py`: in bfloat16, 5,000 updates of 20 frogs,
 stopped and resumed, a third of them on two threads. "Classic loop" trains lesson 03's narrow networks with `predict` and
 `train_on_batch`. It is not `fit()` made slow: a frozen D uses its moving averages, D sees real and fake images in one batch and
 its loss is a mean of both halves, the fakes come from G in inference mode, and images are drawn with replacement.

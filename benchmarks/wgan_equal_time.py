@@ -40,6 +40,26 @@ class TimedJudge(quality_ladder.Judge):
         super().look(step, logs)
 
 
+def fit_timed(gan, options, judge):
+    """Train until the judge has seen its last moment."""
+    import keras
+
+    class Follow(keras.callbacks.Callback):
+        offset = last = 0
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.offset = self.last
+
+        def on_train_batch_end(self, batch, logs=None):
+            if not self.last:  # the step has just been compiled
+                judge.began, judge.left_out = judge.now(), np.zeros(2)
+            self.last = self.offset + min(batch + 1, self.params["steps"])
+            judge.look(self.last, logs)
+            self.model.stop_training = not judge.times
+
+    gan.fit(**options, epochs=1_000_000, callbacks=[Follow()], verbose=0)
+
+
 def build(dataset, method, rate, critic_steps, seed):
     """`(gan, what fit() takes)`."""
     import keras
@@ -67,8 +87,6 @@ def build(dataset, method, rate, critic_steps, seed):
 
 def train(*settings, num_moments=12):
     """One run with these settings, added to the results unless they have it with as many moments."""
-    import keras
-
     from gan_utils import autodiff, features, results
 
     same = [record for record in quality_ladder.read_records(RESULTS) if identify(record) == settings]
@@ -79,20 +97,7 @@ def train(*settings, num_moments=12):
     judge = TimedJudge(dataset, gan.generator, seconds, num_moments)
     judge.look(0)
 
-    class Follow(keras.callbacks.Callback):
-        offset = last = 0
-
-        def on_epoch_begin(self, epoch, logs=None):
-            self.offset = self.last
-
-        def on_train_batch_end(self, batch, logs=None):
-            if not self.last:  # the step has just been compiled
-                judge.began, judge.left_out = judge.now(), np.zeros(2)
-            self.last = self.offset + min(batch + 1, self.params["steps"])
-            judge.look(self.last, logs)
-            self.model.stop_training = not judge.times
-
-    gan.fit(**options, epochs=1_000_000, callbacks=[Follow()], verbose=0)
+    fit_timed(gan, options, judge)
     scores = features.evaluate(results.draw(gan.generator, quality_ladder.NUM_JUDGED[dataset], seed=0), dataset)
     record = {**dict(zip(SETTINGS, settings)), "updates": judge.record["steps"][-1], "device": autodiff.describe_device()}
     record["parameters"] = [network.count_params() for network in (gan.generator, gan.discriminator)]

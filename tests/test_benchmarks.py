@@ -1,14 +1,13 @@
-import ast
 import importlib
 import json
 import sys
 from pathlib import Path
 
 import keras
-import nbformat
 import numpy as np
 import pytest
 from keras import layers
+from PIL import Image
 
 from gan_utils import networks
 
@@ -16,6 +15,7 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 
 import classic_frogs  # noqa: E402
+import dcgan_switches  # noqa: E402
 import frog_recipes  # noqa: E402
 import frog_search  # noqa: E402
 import modern_frogs  # noqa: E402
@@ -77,6 +77,35 @@ def test_what_lesson_04_shows_is_what_was_measured_at_equal_time():
         assert record["budget"] <= spent + 0.1 < 1.05 * record["budget"]
 
 
+def test_what_lesson_06_shows_is_what_was_measured():
+    files = ("dcgan_switches", "wgan_equal_time", "quality_ladder", "frog_search")
+    records = [json.loads((FOLDER / f"{name}.json").read_text()) for name in files]
+    stored = json.loads((quality_ladder.SHIPPED / "dcgan_switches.json").read_text())
+    assert dcgan_switches.collect(*records) == stored
+    for name, values in stored["switches"].items():
+        assert (
+            len(values) == (5 if name in dcgan_switches.FOUR else 3) and np.isfinite(values).all()
+        )
+    for runs in stored["equal_time"].values():
+        assert len(runs) >= 3 and all(95 < run["cpu_seconds"][-1] < 102 for run in runs)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="runs the lesson's cells")
+def test_a_switch_of_lesson_06_is_trained_and_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(quality_ladder, "SHIPPED", tmp_path)
+    monkeypatch.setattr(quality_ladder, "NUM_JUDGED", {"digits": 40})
+    scope = dcgan_switches.lesson_scope()
+    record = dcgan_switches.train(scope, dcgan_switches.SETTINGS[1], 0, num_updates=2)
+    assert record["setting"] == "up-sampling in G" and 0 < record["kernel_distance"] < 20
+    (sheet,) = tmp_path.iterdir()
+    with Image.open(sheet) as picture:
+        assert picture.size == (280, 28 * 16)
+        row = np.array(picture.convert("L"))[28:56]
+    assert row.std() > 0
+    timed = dcgan_switches.train_timed(scope, "the recipe", 0, seconds=0.5, num_moments=1)
+    assert timed["updates"] >= 10 and len(timed["moments"]["steps"]) == 2
+
+
 def test_the_longest_training_of_the_first_seed_is_shipped():
     records = [
         {"name": "dcgan_frogs", "seed": seed, "updates": updates, "backend": backend}
@@ -117,46 +146,6 @@ def test_the_ladder_holds_every_image_lesson_and_a_frame():
         # the classic loop may end anywhere
         learned = [max(values) for name, values in runs.items() if name != "narrow_frogs_loop"]
         assert max(learned) < kernel[f"noise_{dataset}"]
-
-
-LESSONS = {"dcgan": "06"}
-# Updates of G, from the settings in the notebook that makes the training. The other lessons
-# train for a shorter time than the recordings that they show.
-UPDATES = {
-    "dcgan_digits": lambda s: s["digit_epochs"] * (s["num_digits"] // s["batch_size"]),
-    "dcgan_frogs": lambda s: s["frog_epochs"] * (2 * s["num_frogs"] // s["frog_batch"]),
-}
-
-
-def read_settings(path, budget):
-    """Numbers that the cells of a notebook give a name to, in one budget; the first of a name."""
-    settings = {}
-    cells = [
-        cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"
-    ]
-    for statement in ast.parse("\n".join(cells)).body:
-        if isinstance(statement, ast.Assign):
-            target, value = statement.targets[0], statement.value
-            pairs = (
-                zip(target.elts, value.elts)
-                if type(target) is type(value) is ast.Tuple
-                else [(target, value)]
-            )
-            for name, number in pairs:
-                if isinstance(number, ast.Call):
-                    number = next(
-                        (option.value for option in number.keywords if option.arg == budget), None
-                    )
-                if isinstance(name, ast.Name) and isinstance(number, ast.Constant):
-                    settings.setdefault(name.id, number.value)
-    return settings
-
-
-@pytest.mark.parametrize("name", UPDATES)
-def test_the_ladder_trains_for_as_many_updates_as_the_notebook(name):
-    (path,) = FOLDER.parent.glob(f"notebooks/{LESSONS[name.split('_')[0]]}_*.ipynb")
-    updates = [UPDATES[name](read_settings(path, budget)) for budget in ("classroom", "full")]
-    assert updates == list(quality_ladder.TRAININGS[name][1])
 
 
 @pytest.mark.parametrize(

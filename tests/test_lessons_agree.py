@@ -78,6 +78,23 @@ def test_networks_are_the_same_function(lesson, name, ours):
     assert rates[0] == rates[1]
 
 
+def test_the_recipe_is_the_pair_of_the_package():
+    """But for biases before a batch normalisation, which are zero at first and do nothing."""
+    start = defined_in("06_dcgan_recipe", "start")
+    ours = (
+        networks.build_dcgan_generator(100, (28, 28, 1)),
+        networks.build_dcgan_discriminator((28, 28, 1)),
+    )
+    for own in ours:
+        theirs = defined_in("06_dcgan_recipe", f"build_{own.name}", start)(filters=32)
+        pairs = [[layer for layer in model.layers if layer.weights] for model in (theirs, own)]
+        for other, layer in zip(*pairs, strict=True):
+            layer.set_weights(other.get_weights()[: len(layer.weights)])
+        x = RNG.uniform(-1, 1, (5, *own.input_shape[1:])).astype("float32")
+        outputs = [np.asarray(model(x, training=True)) for model in (theirs, own)]
+        np.testing.assert_allclose(*outputs, atol=1e-5)
+
+
 def test_losses_of_the_vanilla_gan():
     discriminator_loss = defined_in("02_vanilla_gan", "discriminator_loss")
     generator_loss = defined_in("02_vanilla_gan", "generator_loss")

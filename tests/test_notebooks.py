@@ -11,21 +11,7 @@ from conftest import lessons
 FOLDER = Path(__file__).parent.parent / "notebooks"
 PATHS = lessons()
 TAGS = {"nbval-ignore-output", "nbval-ignore-picture", "raises-exception", "check"}
-# Lessons that wait for their rewrite: their checks stand in open cells, and the rules of length are
-# looser. The list shrinks to nothing.
-OLD_FORM = [
-    "06_dcgan_recipe",
-]
-
-
-def those(*, without=()):
-    """One test for each lesson that is not in `without`."""
-    paths = [path for path in PATHS if path.stem not in without]
-    return pytest.mark.parametrize("path", paths, ids=[path.stem for path in paths])
-
-
-every_lesson = those()
-new_lessons = those(without=OLD_FORM)
+every_lesson = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
 
 
 def read(path):
@@ -86,7 +72,6 @@ def test_the_lessons_are_numbered():
         f"0{number}_" for number in range(1, len(PATHS) + 1)
     ]
     assert all(re.fullmatch(r"\d\d_[a-z_]+", path.stem) for path in PATHS)
-    assert {path.stem for path in PATHS} >= {*OLD_FORM}
 
 
 @every_lesson
@@ -183,7 +168,7 @@ def test_a_check_cell_that_is_not_folded_is_seen(fault):
             check_cells_are_folded(cells)
 
 
-@new_lessons
+@every_lesson
 def test_checks_are_folded_only_and_follow_what_nbval_ignores(path):
     notebook = read(path)
     assert sum("check" in tags(cell) for cell in notebook.cells) >= 3
@@ -199,28 +184,7 @@ def test_checks_are_folded_only_and_follow_what_nbval_ignores(path):
         assert not unseen or any("check" in tags(cell) for cell in section), unseen[0].source
 
 
-@those(without=[path.stem for path in PATHS if path.stem not in OLD_FORM])
-def test_old_form_ignored_outputs_are_followed_by_a_check(path):
-    cells = code_cells(read(path))
-    ignored = [i for i, cell in enumerate(cells) if "nbval-ignore-output" in tags(cell)]
-    assert len(ignored) <= len(cells) / 3
-    checks = [i for i, cell in enumerate(cells) if "lesson.check(" in cell.source]
-    assert len(checks) >= 5
-    for i in ignored:
-        # A training is announced, run and shown before what it must reach is checked.
-        if "lesson.start(" not in cells[i].source:
-            assert any(i < check <= i + 4 for check in checks), cells[i].source
-
-
-def test_length_of_lesson_and_cells_before_the_rewrite():
-    for path in PATHS:
-        if path.stem in OLD_FORM:
-            lines = sorted(len(code_lines(cell)) for cell in visible(read(path)))
-            assert 12 <= len(lines) <= 40 and lines[len(lines) // 2] <= 12 and lines[-1] <= 30
-            assert len(re.findall(r"\w+", prose(read(path)))) <= 4000
-
-
-@new_lessons
+@every_lesson
 def test_a_lesson_fits_one_sitting(path):
     notebook = read(path)
     asides = re.findall(r"<details>.*?</details>", prose(notebook), flags=re.S)
@@ -235,14 +199,14 @@ def test_a_lesson_fits_one_sitting(path):
         assert len(code_lines(cell)) <= (30 if long_form else 20), cell.source
 
 
-@new_lessons
+@every_lesson
 def test_lines_do_not_scroll_sideways(path):
     for cell in code_cells(read(path)):
         assert max(map(len, cell.source.splitlines())) <= 88, cell.source
         assert max(map(len, printed(cell)), default=0) <= 95, cell.source
 
 
-@new_lessons
+@every_lesson
 def test_every_figure_has_an_alternative_text(path):
     for cell in code_cells(read(path)):
         for output in pictures(cell):
@@ -276,7 +240,7 @@ def test_first_cells_title_question_imports_budget(path):
     assert any('lesson.choose_budget("classroom")' in cell.source for cell in code_cells(notebook))
 
 
-@new_lessons
+@every_lesson
 def test_the_first_cell_says_how_long(path):
     first = read(path).cells[0].source
     assert re.search(r"\d+ minutes to read and do", first) and re.search(
@@ -306,17 +270,6 @@ def test_links_lead_to_what_exists(path):
             assert (FOLDER / target.split("#")[0]).exists(), target
 
 
-@those(without=[path.stem for path in PATHS if path.stem not in OLD_FORM])
-def test_exercises_are_open_and_check_themselves(path):
-    exercises = [cell for cell in code_cells(read(path)) if "check_answer(" in cell.source]
-    assert 3 <= len(exercises) <= 5
-    for cell in exercises:
-        assert "answer = None" in cell.source
-        assert cell.outputs[-1].text.endswith(
-            "Open: replace None by your answer and run this cell again.\n"
-        )
-
-
 @every_lesson
 def test_no_magics_paths_or_leftovers(path):
     for cell in read(path).cells:
@@ -331,7 +284,7 @@ def test_no_magics_paths_or_leftovers(path):
         ), cell.source
 
 
-@new_lessons
+@every_lesson
 def test_the_readme_gives_the_minutes_of_the_lesson(path):
     told = re.findall(r"(\d+) minutes? (?:to read and do|of computing)", read(path).cells[0].source)
     readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")

@@ -164,12 +164,6 @@ BUGS = {
         "if False:",
         "test_monitors.test_every_update_is_logged_and_samples_are_taken_on_time",
     ),
-    "announced time without its division": (
-        "lesson",
-        "(time.perf_counter() - began) / (len(sample) // images_per_step)",
-        "time.perf_counter() - began",
-        "test_monitors.test_the_announced_time_is_that_of_one_update_times_all",
-    ),
     "a picture that fails ends the training": (
         "monitors",
         "except Exception as error:  # a picture",
