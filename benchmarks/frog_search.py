@@ -238,10 +238,14 @@ def main():
             save(record)
             print(f"{name:32} {record['updates']:6,} updates  kernel distance {record['kernel_distance'][0]:.4f}", flush=True)
             if arguments.pictures:
-                from gan_utils import monitors
+                import keras
+
+                from gan_utils import images
 
                 file = f"{name.replace(', ', '_').replace(' ', '_')}_{arguments.seconds:.0f}_{arguments.seed}.png"
-                monitors.save_grid(gan.sample(64, seed=1), arguments.pictures / file)
+                keras.utils.save_img(
+                    arguments.pictures / file, 127.5 * (images.make_grid(gan.sample(64, seed=1)) + 1.0), scale=False
+                )
 
 
 if __name__ == "__main__":

@@ -10,9 +10,8 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 from keras import ops
-from PIL import Image
 
-from gan_utils import autodiff, checks, data, images, plotting
+from gan_utils import autodiff, checks, data, plotting
 
 BROKEN = "Lower them, or penalise a critic. The networks are back where an epoch began."
 
@@ -54,9 +53,7 @@ class Recorder(keras.callbacks.Callback):
         latents: `(n, latent_dim)`, the same through the whole run, to compare pictures.
         every: updates between two records of samples.
         live: show a figure in the notebook that is redrawn at each record, with the time left.
-        folder: where to save each record of images as `step_000250.png`; None saves nothing.
-        real: for each saved picture, real images to put on its left; for points, real points behind
-            the live figure.
+        real: for points, real points behind the live figure.
         band: where the curves of normal runs lie, drawn behind those of the live figure; see
             `results.load_band`.
 
@@ -72,7 +69,7 @@ class Recorder(keras.callbacks.Callback):
     Taught in: `02_vanilla_gan`.
     """
 
-    def __init__(self, latents, *, every=250, live=False, folder=None, real=None, band=None):
+    def __init__(self, latents, *, every=250, live=False, real=None, band=None):
         super().__init__()
         remedy = "Draw them with data.sample_latents(16, latent_dim)."
         self.latents = checks.check_array(
@@ -82,7 +79,6 @@ class Recorder(keras.callbacks.Callback):
         remedy = "It must be an int of at least 1: write for example every=250."
         checks.require(fits, f"Recorder() received every={every!r}.", remedy)
         self.every, self.live, self.real, self.band = every, live, real, band
-        self.folder = Path(folder) if folder is not None else None
         self.step, self.steps, self.logs = 0, [], {}
         self.sample_steps, self.samples, self.complained = [], [], False
 
@@ -128,13 +124,11 @@ class Recorder(keras.callbacks.Callback):
         fakes = self.model.generate(self.latents)
         self.sample_steps.append(self.step)
         self.samples.append(fakes)
-        if fakes.ndim == 4:
-            fakes = np.clip(fakes, -1.0, 1.0)  # of a generator without tanh
         try:
-            if self.folder is not None and fakes.ndim == 4:
-                save_grid(fakes, self.folder / f"step_{self.step:06d}.png", real=self.real)
             if self.live and self.steps:
-                self._draw(fakes)
+                self._draw(
+                    np.clip(fakes, -1.0, 1.0) if fakes.ndim == 4 else fakes
+                )  # without a tanh
         except Exception as error:  # a picture must not end a training
             if not self.complained:
                 print(f"The recorder goes on without pictures ({type(error).__name__}: {error}).")
@@ -310,25 +304,6 @@ def _probe(gan):
         values = gan.judge(images, gan.draw(8))[0], gan.judge_generator(images, gan.draw(8))
         values = [float(np.sum(ops.convert_to_numpy(value))) for value in values]
         return values + [float(np.sum(value)) for _, value in gan.copy_variables()]
-
-
-def save_grid(fakes, path, *, real=None):
-    """Save a grid of fake images as PNG, with as many real ones on its left. Makes the folder.
-
-    Args:
-        fakes: `(n, height, width, channels)`, float in [-1, 1].
-        path: of the file.
-        real: None, or at least n images of the same shape.
-
-    Raises:
-        ValueError: if the images do not fit.
-    """
-    grid = images.make_grid(fakes)
-    if real is not None:
-        gap = np.ones((grid.shape[0], 8, grid.shape[2]), "float32")
-        grid = np.concatenate([images.make_grid(real[: len(fakes)]), gap, grid], axis=1)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(images.denormalize(grid).squeeze()).save(path, "PNG")
 
 
 def format_time(seconds):
