@@ -38,7 +38,8 @@ def copy(tmp_path, monkeypatch):
 def test_every_image_lesson_ships_a_generator_and_a_recording_of_bounded_size():
     assert {name for name, facts in FACTS.items() if facts["sha256"]} == set(results.GENERATORS)
     files = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
-    assert set(files) == {"results.json", "wgan_equal_time.json"} | {
+    measured = {"results", "wgan_equal_time", "frog_recipes", "modern_frogs"}
+    assert set(files) == {f"{name}.json" for name in measured} | {
         f"{name}.{end}" for name in results.GENERATORS for end in ("weights.npz", "recording.webp")
     }
     assert sum(size for name, size in files.items() if name.endswith("npz")) <= 22e6
