@@ -38,10 +38,10 @@ def copy(tmp_path, monkeypatch):
 def test_every_image_lesson_ships_a_generator_and_a_recording_of_bounded_size():
     assert {name for name, facts in FACTS.items() if facts["sha256"]} == set(results.GENERATORS)
     files = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
-    measured = {"results", "wgan_equal_time", "frog_recipes", "modern_frogs"}
-    assert set(files) == {f"{name}.json" for name in measured} | {
-        f"{name}.{end}" for name in results.GENERATORS for end in ("weights.npz", "recording.webp")
-    }
+    measured = {"results", "wgan_equal_time", "frog_recipes", "modern_frogs", "dcgan_switches"}
+    shipped = {f"{name}.weights.npz" for name in results.GENERATORS}
+    shipped |= {f"{name}.recording.webp" for name in results.GENERATORS} | {"dcgan_switches.webp"}
+    assert set(files) == {f"{name}.json" for name in measured} | shipped
     assert sum(size for name, size in files.items() if name.endswith("npz")) <= 22e6
     assert max(size for name, size in files.items() if name.endswith("webp")) <= 1e6
 
