@@ -20,16 +20,8 @@ from quality_ladder import ONE_THREAD, locked, read_records, write_records
 RESULTS = Path(__file__).parent.parent / "data" / "results" / "frog_recipes.json"
 PLAIN = {"networks": "dcgan", "rates": (2e-4, 4e-4), "augmentations": (), "shift": 4, "average": 0.999}
 RELATIVISTIC = {"networks": "no batch norm", "loss": "relativistic", "weight": 0.1, "rates": (4e-4, 4e-4)}
-MOVED, ALL = {"augmentations": ("translation",)}, {"augmentations": ("translation", "colour", "cutout")}
-TRIALS = {
-    "plain": PLAIN,
-    "translation, colour, cutout": PLAIN | ALL,
-    "relativistic, R1 and R2": PLAIN | RELATIVISTIC,
-    "shared": PLAIN | {"shared": True},
-    "fast": PLAIN | {"rates": (4e-4, 8e-4), "shared": True, "fall": 0.25},
-    "fast, mild translation": PLAIN | MOVED | {"rates": (4e-4, 8e-4), "shared": True, "fall": 0.25, "shift": 1},
-    "mild translation": PLAIN | MOVED | {"shared": True, "shift": 1},
-}
+ALL = {"augmentations": ("translation", "colour", "cutout")}
+TRIALS = {"plain": PLAIN, "translation, colour, cutout": PLAIN | ALL, "relativistic, R1 and R2": PLAIN | RELATIVISTIC}
 BATCH, LATENT_DIM = 32, 100
 
 
@@ -92,7 +84,6 @@ class Training:
         from gan_utils import networks
 
         keras.utils.set_random_seed(seed)
-        self.settings = settings
         self.generator = networks.build_dcgan_generator(LATENT_DIM)
         discriminator = networks.build_dcgan_discriminator()
         relativistic = settings.get("loss") == "relativistic"
@@ -106,52 +97,35 @@ class Training:
             self.optimizers = [keras.optimizers.RMSprop(rate, clipvalue=1.0) for rate in settings["rates"]]
         seeds = keras.random.SeedGenerator(seed)
 
-        def look(images):
-            return discriminator(augment(images, settings["augmentations"], settings["shift"], seeds), training=True)
-
-        def half_squared_slope(images, tape_input):
-            with tf.GradientTape() as tape:
-                tape.watch(tape_input)
-                logits = discriminator(tape_input, training=True)
-                total = tf.reduce_sum(logits)
-            return logits, 0.5 * tf.reduce_mean(tf.reduce_sum(tape.gradient(total, tape_input) ** 2, axis=(1, 2, 3)))
+        self.count = tf.Variable(0.0)
 
         def changed(images):
             return augment(images, settings["augmentations"], settings["shift"], seeds)
 
-        def follow():
-            momentum = tf.minimum(settings["average"], (1.0 + self.count) / (10.0 + self.count))
-            for average, weight in zip(self.average.weights, self.generator.weights):
-                average.assign(momentum * average + (1.0 - momentum) * weight)
-            self.count.assign_add(1.0)
+        def look(images):
+            return discriminator(changed(images), training=True)
 
-        self.follow = follow
+        def look_and_slope(images):
+            images = changed(images)
+            with tf.GradientTape() as tape:
+                tape.watch(images)
+                logits = discriminator(images, training=True)
+            squares = tape.gradient(logits, images) ** 2
+            return logits, 0.5 * tf.reduce_mean(tf.reduce_sum(squares, axis=(1, 2, 3)))
 
         @tf.function
         def update(real):
             latents = keras.random.normal((BATCH, LATENT_DIM), seed=seeds)
-            with tf.GradientTape() as of_generator:
-                made = self.generator(latents, training=True)
+            fakes = self.generator(latents, training=True)
             with tf.GradientTape() as tape:
-                fakes = tf.stop_gradient(made)
                 if relativistic:
-                    on_real, r1 = half_squared_slope(real, changed(real))
-                    on_fakes, r2 = half_squared_slope(fakes, changed(fakes))
+                    (on_real, r1), (on_fakes, r2) = look_and_slope(real), look_and_slope(fakes)
                     d_loss = tf.reduce_mean(tf.nn.softplus(on_fakes - on_real)) + settings["weight"] * (r1 + r2)
                 else:
                     on_real, on_fakes = look(real), look(fakes)
                     d_loss = tf.reduce_mean(tf.nn.softplus(-on_real)) + tf.reduce_mean(tf.nn.softplus(on_fakes))
             variables = discriminator.trainable_variables
             self.optimizers[1].apply(tape.gradient(d_loss, variables), variables)
-            if settings.get("shared"):
-                with tf.GradientTape() as tape:
-                    tape.watch(fakes)
-                    g_loss = tf.reduce_mean(tf.nn.softplus(-look(fakes)))
-                to_images = tape.gradient(g_loss, fakes)
-                variables = self.generator.trainable_variables
-                self.optimizers[0].apply(of_generator.gradient(made, variables, output_gradients=to_images), variables)
-                self.follow()
-                return d_loss, g_loss
             latents = keras.random.normal((BATCH, LATENT_DIM), seed=seeds)
             with tf.GradientTape() as tape:
                 on_fakes = look(self.generator(latents, training=True))
@@ -159,14 +133,16 @@ class Training:
                 g_loss = tf.reduce_mean(tf.nn.softplus(-margin))
             variables = self.generator.trainable_variables
             self.optimizers[0].apply(tape.gradient(g_loss, variables), variables)
-            self.follow()
+            momentum = tf.minimum(settings["average"], (1.0 + self.count) / (10.0 + self.count))
+            for average, weight in zip(self.average.weights, self.generator.weights):
+                average.assign(momentum * average + (1.0 - momentum) * weight)
+            self.count.assign_add(1.0)
             return d_loss, g_loss
 
-        self.count = tf.Variable(0.0)
         self.update = update
 
 
-def run_trial(name, seconds, seed, folder=None):
+def run_trial(name, seconds, seed):
     """Train and judge; returns the record of the trial."""
     import tensorflow as tf
 
@@ -180,7 +156,6 @@ def run_trial(name, seconds, seed, folder=None):
     def judge(network, count):
         return round(features.kernel_distance(results.draw(network, count, seed=seed), "frogs")[0], 5)
 
-    fall = TRIALS[name].get("fall", 0.5)
     start = time.process_time()
     while True:
         used = (time.process_time() - start - left_out) / seconds
@@ -193,7 +168,7 @@ def run_trial(name, seconds, seed, folder=None):
         if used >= 1.0:
             break
         for optimizer, rate in zip(training.optimizers, training.settings["rates"]):
-            optimizer.learning_rate = rate * 0.5 * (1.0 + math.cos(math.pi * max(0.0, used - fall) / (1.0 - fall)))
+            optimizer.learning_rate = rate * 0.5 * (1.0 + math.cos(math.pi * max(0.0, 2.0 * used - 1.0)))
         for _ in range(20):
             epoch, i = divmod(step, per_epoch)
             if i == 0:
@@ -202,10 +177,6 @@ def run_trial(name, seconds, seed, folder=None):
             step += 1
     record = {"trial": name, "settings": TRIALS[name], "cpu_seconds": seconds, "seed": seed, "updates": step, "moments": moments}
     record["kernel_distance"], record["of_average"] = (judge(n, 5_000) for n in (training.generator, training.average))
-    if folder:
-        for network, kind in ((training.generator, "last"), (training.average, "average")):
-            path = Path(folder) / f"{name} {seconds:.0f} {seed} {kind}.npz"
-            np.savez(path, *network.get_weights())
     return record
 
 
@@ -220,9 +191,8 @@ def main():
     parser.add_argument("name", choices=TRIALS)
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder")
     arguments = parser.parse_args()
-    record = run_trial(arguments.name, arguments.seconds, arguments.seed, arguments.folder)
+    record = run_trial(arguments.name, arguments.seconds, arguments.seed)
     print(record)
     save(record)
 

@@ -126,9 +126,7 @@ class Recorder(keras.callbacks.Callback):
         self.samples.append(fakes)
         try:
             if self.live and self.steps:
-                self._draw(
-                    np.clip(fakes, -1.0, 1.0) if fakes.ndim == 4 else fakes
-                )  # without a tanh
+                self._draw(fakes)
         except Exception as error:  # a picture must not end a training
             if not self.complained:
                 print(f"The recorder goes on without pictures ({type(error).__name__}: {error}).")
@@ -137,6 +135,8 @@ class Recorder(keras.callbacks.Callback):
     def _draw(self, fakes):
         from IPython.display import display
 
+        if fakes.ndim == 4:
+            fakes = np.clip(fakes, -1.0, 1.0)  # of a generator without tanh
         seconds = time.perf_counter() - self.start_time
         title = f"{self.step:,} updates in {format_time(seconds)}"
         if self.total and self.step < self.total:
