@@ -163,6 +163,29 @@ def precision_recall(real_features, fake_features, *, num_neighbors=3):
     return _share_inside(fake, real, num_neighbors), _share_inside(real, fake, num_neighbors)
 
 
+def coverage(real_features, fake_features, *, num_neighbors=5):
+    """Share of the balls around real samples, up to the k-th nearest other one, that hold a fake.
+
+    Args:
+        real_features: `(n, d)`, float, n above `num_neighbors`.
+        fake_features: `(m, d)`, float; use m = n.
+        num_neighbors: k.
+
+    Returns:
+        A float in [0, 1]. For equal distributions and m = n large it is `1 - 2 ** -k`: 0.97 for 5.
+
+    Raises:
+        ValueError: if the features do not fit.
+
+    Source: Naeem et al. 2020, arXiv:2002.09797, equation 5. Taught in: `08_measuring_gans`.
+    """
+    real, fake = _check_features("coverage()", real_features, fake_features, num_neighbors + 1)
+    own = [np.partition(squared_distances(part, real), num_neighbors) for part in _parts(real)]
+    to_fake = [squared_distances(part, fake).min(axis=1) for part in _parts(real)]
+    radii = np.concatenate(own)[:, num_neighbors] + 1e-9 * np.mean(np.sum(real * real, axis=1))
+    return float(np.mean(np.concatenate(to_fake) <= radii))
+
+
 # What `memorization_test` returns: share of fakes whose nearest real image is a training image, the
 # same of new images, the interval of 95 % of the relabellings, share of those with as much.
 Memorization = collections.namedtuple("Memorization", "share expected low high p_value")
