@@ -95,7 +95,7 @@ def evaluate(fake_images, dataset):
 
     Returns:
         Mapping to floats: `kernel_distance` with its 95 % interval `kernel_low`, `kernel_high`;
-        `frechet_distance`; `precision`, `recall`; from `metrics.memorization_test` on pixels, for
+        `frechet_distance`; `precision`, `recall`, `coverage`; from `metrics.memorization_test` on pixels, for
         frogs with their mirror images, `nearest_train`, `nearest_expected`, `nearest_low`,
         `nearest_high`; for digits also `covered_classes`.
 
@@ -108,14 +108,15 @@ def evaluate(fake_images, dataset):
     network, real_features = load_classifier(name), load_references(dataset)
     fake_features, fake_logits = _run("evaluate()", network, fake_images, smallest=20)
     kernel, low, high = map(float, metrics.kernel_distance(real_features, fake_features))
-    # The regions of precision and recall grow with fewer samples, so both sets have one size.
-    sizes = real_features[: len(fake_features)], fake_features[:NUM_REFERENCES]
-    precision, recall = metrics.precision_recall(*sizes)
-    (train, _), (held_out, _) = load("train"), load("test")
-    copies = metrics.memorization_test(fake_images, train, held_out, mirror=dataset == "frogs")
     scores = {"kernel_distance": kernel, "kernel_low": low, "kernel_high": high}
     scores["frechet_distance"] = metrics.frechet_distance(real_features, fake_features)
-    scores |= {"precision": precision, "recall": recall, "nearest_train": copies.share}
+    # The regions of both sets grow with fewer samples, so both have one size.
+    sizes = real_features[: len(fake_features)], fake_features[:NUM_REFERENCES]
+    scores["precision"], scores["recall"] = metrics.precision_recall(*sizes)
+    scores["coverage"] = metrics.coverage(*sizes)
+    (train, _), (held_out, _) = load("train"), load("test")
+    copies = metrics.memorization_test(fake_images, train, held_out, mirror=dataset == "frogs")
+    scores["nearest_train"] = copies.share
     scores |= {f"nearest_{key}": getattr(copies, key) for key in ("expected", "low", "high")}
     if dataset == "digits":
         scores["covered_classes"] = float(metrics.covered_classes(_softmax(fake_logits))[0])

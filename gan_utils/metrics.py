@@ -168,7 +168,7 @@ def coverage(real_features, fake_features, *, num_neighbors=5):
 
     Args:
         real_features: `(n, d)`, float, n above `num_neighbors`.
-        fake_features: `(m, d)`, float; use m = n.
+        fake_features: `(m, d)`, float, m above `num_neighbors`; use n = m.
         num_neighbors: k.
 
     Returns:
@@ -180,10 +180,8 @@ def coverage(real_features, fake_features, *, num_neighbors=5):
     Source: Naeem et al. 2020, arXiv:2002.09797, equation 5. Taught in: `08_measuring_gans`.
     """
     real, fake = _check_features("coverage()", real_features, fake_features, num_neighbors + 1)
-    own = [np.partition(squared_distances(part, real), num_neighbors) for part in _parts(real)]
     to_fake = [squared_distances(part, fake).min(axis=1) for part in _parts(real)]
-    radii = np.concatenate(own)[:, num_neighbors] + 1e-9 * np.mean(np.sum(real * real, axis=1))
-    return float(np.mean(np.concatenate(to_fake) <= radii))
+    return float(np.mean(np.concatenate(to_fake) <= _squared_radii(real, num_neighbors)))
 
 
 # What `memorization_test` returns: share of fakes whose nearest real image is a training image, the
@@ -309,13 +307,17 @@ def _polynomial_mmd(x, y):
 
 def _share_inside(points, region, k):
     """Share of points in the balls around `region` that reach to its k-th nearest other sample."""
-    # The nearest sample of the region to itself is itself: index k counts k others.
-    parts = [squared_distances(part, region) for part in _parts(region)]
-    radii = np.concatenate([np.partition(part, k, axis=1)[:, k] for part in parts])
-    # Rounding must not push a copy out of a ball of radius 0.
-    radii = radii + 1e-9 * np.mean(np.sum(region * region, axis=1))
+    radii = _squared_radii(region, k)
     inside = [(squared_distances(part, region) <= radii).any(axis=1) for part in _parts(points)]
     return float(np.mean(np.concatenate(inside)))
+
+
+def _squared_radii(samples, k):
+    """Squared distance of each sample to its k-th nearest other one."""
+    # The nearest sample of a sample is itself: index k counts k others.
+    radii = [np.partition(squared_distances(part, samples), k)[:, k] for part in _parts(samples)]
+    # Rounding must not push a copy out of a ball of radius 0.
+    return np.concatenate(radii) + 1e-9 * np.mean(np.sum(samples * samples, axis=1))
 
 
 def squared_distances(x, y):

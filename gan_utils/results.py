@@ -101,7 +101,7 @@ def load_ladder():
     Returns:
         `(trainings, frames)`. The first maps names, those of `GENERATORS` and more, to mappings
         with `title`; `parameters` of G and D; `device`; `budget`; `scores`, a list with the result
-        of `features.evaluate` for each seed; and the course of the first seed: `steps`, `seconds`
+        of `features.evaluate` for each seed, without `coverage`; and the course of the first seed: `steps`, `seconds`
         (of CPU time on a CPU) and `kernel_distances`. `shipped` describes the longest training of
         the first seed, whose generator and recording are shipped. The second maps `real_digits`,
         `noise_digits`, `real_frogs` and `noise_frogs` to scores.
