@@ -95,9 +95,9 @@ def evaluate(fake_images, dataset):
 
     Returns:
         Mapping to floats: `kernel_distance` with its 95 % interval `kernel_low`, `kernel_high`;
-        `frechet_distance`; `precision`, `recall`, `coverage`; from `metrics.memorization_test` on pixels, for
-        frogs with their mirror images, `nearest_train`, `nearest_expected`, `nearest_low`,
-        `nearest_high`; for digits also `covered_classes`.
+        `frechet_distance`; `precision`, `recall`, `coverage`; from `metrics.memorization_test` on
+        pixels, for frogs with their mirror images, `nearest_train`, `nearest_expected`,
+        `nearest_low`, `nearest_high`; for digits also `covered_classes`.
 
     Raises:
         ValueError: for an unknown data set, or images that do not fit.
@@ -147,7 +147,7 @@ def kernel_distance(images, dataset):
 def load_references(dataset):
     """Features of the first 5,000 training images: `(5000, d)`, float32, stored as float16."""
     content = data.read_file("reference_features.npz", REFERENCES_SHA256)
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(content)) as arrays:
         return arrays[dataset].astype("float32")
 
 
