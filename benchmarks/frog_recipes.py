@@ -81,11 +81,12 @@ class Training:
         import keras
         import tensorflow as tf
 
+        import discriminators
         from gan_utils import networks
 
         keras.utils.set_random_seed(seed)
         self.generator = networks.build_dcgan_generator(LATENT_DIM)
-        discriminator = networks.build_dcgan_discriminator()
+        discriminator = discriminators.build_dcgan_discriminator()
         relativistic = settings.get("loss") == "relativistic"
         if settings["networks"] == "no batch norm":
             self.generator, discriminator = map(without_batch_norm, (self.generator, discriminator))

@@ -55,16 +55,17 @@ TRIALS = {
 
 
 def build_networks(settings):
-    """`(generator, discriminator)` of a trial, from the package's networks."""
+    """`(generator, discriminator)` of a trial, of the package and of `discriminators`."""
+    import discriminators
     from gan_utils import networks
 
     kind, latent_dim, (g_filters, d_filters) = settings["networks"], settings["latent_dim"], settings["filters"]
     if kind.startswith("narrow"):
         generator = networks.build_frog_generator(latent_dim, base_filters=g_filters)
-        discriminator = networks.build_frog_discriminator(base_filters=d_filters, dropout=settings["dropout"])
+        discriminator = discriminators.build_frog_discriminator(base_filters=d_filters, dropout=settings["dropout"])
     else:
         generator = networks.build_dcgan_generator(latent_dim, base_filters=g_filters)
-        discriminator = with_dropout(networks.build_dcgan_discriminator(base_filters=d_filters), settings["dropout"])
+        discriminator = with_dropout(discriminators.build_dcgan_discriminator(base_filters=d_filters), settings["dropout"])
     return (replace_transposed(generator) if "up-sampling" in kind else generator), discriminator
 
 

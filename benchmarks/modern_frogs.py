@@ -74,10 +74,13 @@ def build_networks(recipe):
     """`(generator, discriminator)` of a recipe."""
     if recipe["networks"] == "residual":
         return build_generator(recipe["widths"]), build_discriminator(recipe["widths"])
+    import discriminators
     from gan_utils import networks
 
     width = recipe["widths"]
-    return networks.build_dcgan_generator(LATENT_DIM, base_filters=width), networks.build_dcgan_discriminator(base_filters=width)
+    return networks.build_dcgan_generator(LATENT_DIM, base_filters=width), discriminators.build_dcgan_discriminator(
+        base_filters=width
+    )
 
 
 def augment(images, key, recipe):

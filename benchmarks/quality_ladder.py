@@ -150,6 +150,7 @@ def build(name, seed, num_updates):
     """`(model, what fit() takes)` of a training; `(loop, None)` for the classic loop."""
     import keras
 
+    import discriminators
     from gan_utils import data, losses, networks, results
     from training_speed import ClassicLoop
 
@@ -168,7 +169,7 @@ def build(name, seed, num_updates):
         discriminator = networks.build_mlp_discriminator((28, 28, 1))
         return adversarial(shipped(), discriminator, adam(3e-4, 0.5), seed, images=images, batch_size=128)
     if name == "dcgan_digits":
-        discriminator = networks.build_dcgan_discriminator((28, 28, 1))
+        discriminator = discriminators.build_dcgan_discriminator((28, 28, 1))
         return adversarial(shipped(), discriminator, adam(2e-4, 0.5), seed, images=images)
     if name in EQUAL_TIME:
         import wgan_equal_time
@@ -177,10 +178,10 @@ def build(name, seed, num_updates):
     if name == "narrow_frogs":
         optimizers = rmsprop(2e-4, 4e-4, clipvalue=1.0)
         return adversarial(
-            shipped(), networks.build_frog_discriminator(), optimizers, seed, images=mirrored, batch_size=32, **smoothed
+            shipped(), discriminators.build_frog_discriminator(), optimizers, seed, images=mirrored, batch_size=32, **smoothed
         )
     if name == "narrow_frogs_loop":
-        settings = {"build": lambda: (shipped("narrow_frogs"), networks.build_frog_discriminator()), "images": mirrored}
+        settings = {"build": lambda: (shipped("narrow_frogs"), discriminators.build_frog_discriminator()), "images": mirrored}
         settings |= {
             "optimizer": {"name": "rmsprop", "rates": (2e-4, 4e-4)},
             "batch_size": 32,
@@ -189,7 +190,7 @@ def build(name, seed, num_updates):
         }
         return ClassicLoop(settings), None
     optimizers = rmsprop(*(falling(rate, num_updates) for rate in (2e-4, 4e-4)), clipvalue=1.0)
-    return adversarial(shipped(), networks.build_dcgan_discriminator(), optimizers, seed, images=mirrored, batch_size=32)
+    return adversarial(shipped(), discriminators.build_dcgan_discriminator(), optimizers, seed, images=mirrored, batch_size=32)
 
 
 # --- one training --------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ ROUNDS = 5
 
 def describe_networks():
     """Settings of each comparison: builders, optimizer, batch size, and how many updates one timing holds."""
+    import discriminators
     from gan_utils import data, networks
 
     digits, frogs = data.load_mnist("train")[0], data.load_frogs("train")[0]
@@ -50,19 +51,19 @@ def describe_networks():
         },
         "narrow_frog": {
             "title": "narrow frog network of lesson 03, batch 20",
-            "build": lambda: (networks.build_frog_generator(32), networks.build_frog_discriminator()),
+            "build": lambda: (networks.build_frog_generator(32), discriminators.build_frog_discriminator()),
             **{"images": frogs, "batch_size": 20, "optimizer": rmsprop, "updates": 40},
         },
         "dcgan": {
             "title": "DCGAN of lesson 06, batch 64",
-            "build": lambda: (networks.build_dcgan_generator(), networks.build_dcgan_discriminator()),
+            "build": lambda: (networks.build_dcgan_generator(), discriminators.build_dcgan_discriminator()),
             **{"images": frogs, "batch_size": 64, "optimizer": adam(2e-4, 0.5), "updates": 20},
         },
         "wgan_gp": {
             "title": "WGAN-GP of lesson 04, frogs, 5 critic steps of 32",
             "build": lambda: (
                 networks.build_frog_generator(32),
-                networks.build_frog_discriminator(batch_norm=False, dropout=0.0),
+                discriminators.build_frog_discriminator(batch_norm=False, dropout=0.0),
             ),
             **{"images": frogs, "batch_size": 32, "optimizer": adam(2e-4, 0.0, 0.9), "updates": 10, **wgan},
         },
@@ -494,6 +495,7 @@ def measure_matrix_product(side=2048):
 
 def measure_growth():
     """DCGAN milliseconds an update against batch size (32 pixels) and image side (batch 64), algorithm 1."""
+    import discriminators
     from gan_utils import networks
 
     def time_dcgan(side, batch_size):
@@ -501,7 +503,7 @@ def measure_growth():
         shape = (side, side, 3)
         engine = Engine(
             {
-                "build": lambda: (networks.build_dcgan_generator(100, shape), networks.build_dcgan_discriminator(shape)),
+                "build": lambda: (networks.build_dcgan_generator(100, shape), discriminators.build_dcgan_discriminator(shape)),
                 "images": real_images,
                 "batch_size": batch_size,
                 "updates": 20,
@@ -521,6 +523,7 @@ def measure_quality(seeds=3, updates=500):
     """Kernel distance of a small DCGAN on digits after the same number of updates, for each way to be faster."""
     import keras
 
+    import discriminators
     from gan_utils import data, features, networks, training
     from simultaneous import SimultaneousGAN
 
@@ -538,7 +541,7 @@ def measure_quality(seeds=3, updates=500):
             keras.config.set_dtype_policy(policy)
             pair = (
                 networks.build_dcgan_generator(64, (28, 28, 1), base_filters=12),
-                networks.build_dcgan_discriminator((28, 28, 1), base_filters=12),
+                discriminators.build_dcgan_discriminator((28, 28, 1), base_filters=12),
             )
             keras.config.set_dtype_policy("float32")
             gan = kind(*pair, seed=seed)

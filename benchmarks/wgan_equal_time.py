@@ -64,6 +64,7 @@ def build(dataset, method, rate, critic_steps, seed):
     """`(gan, what fit() takes)`."""
     import keras
 
+    import discriminators
     from gan_utils import data, losses, networks
 
     keras.utils.set_random_seed(seed)
@@ -81,7 +82,7 @@ def build(dataset, method, rate, critic_steps, seed):
     if dataset == "frogs":
         frogs, size = data.load_frogs()[0], 32
         images = np.concatenate([frogs, frogs[:, :, ::-1]])
-        pair = networks.build_frog_generator(), networks.build_frog_discriminator(dropout=0.0, batch_norm=False)
+        pair = networks.build_frog_generator(), discriminators.build_frog_discriminator(dropout=0.0, batch_norm=False)
     return quality_ladder.adversarial(*pair, optimizers, seed, images=images, batch_size=size, **options)
 
 

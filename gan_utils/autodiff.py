@@ -6,39 +6,17 @@ code runs inside `keras.StatelessScope`: reads and writes of variables go to a m
 written is handed out at the end.
 """
 
-import contextlib
-import faulthandler
 import os
 import warnings
 
 import numpy as np
 
-
-@contextlib.contextmanager
-def _quiet_stderr():
-    """Hide what TensorFlow's C++ side prints while it starts; no log level silences all of it.
-
-    The last words of a crash still come through, on a processor that is too old for example.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below 3 it prints lines that are no errors
-    try:
-        saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    except OSError:  # no real standard error here: nothing to hide
-        yield
-        return
-    was_enabled = faulthandler.is_enabled()
-    faulthandler.enable(saved)
-    os.dup2(null, 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        faulthandler.enable(2) if was_enabled else faulthandler.disable()
-        os.close(saved)
-        os.close(null)
-
-
-with _quiet_stderr():
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below 3 it prints lines that are no errors
+# What TensorFlow's C++ side prints while it starts is hidden; no log level silences all of it.
+stderr = os.dup(2)
+with open(os.devnull, "w") as null:
+    os.dup2(null.fileno(), 2)
+try:
     import keras
 
     BACKEND = keras.config.backend()
@@ -53,6 +31,9 @@ with _quiet_stderr():
             f"The Keras backend is {BACKEND!r}. gan_utils runs on 'tensorflow' or 'jax'. "
             "Set the environment variable KERAS_BACKEND before Python starts."
         )
+finally:
+    os.dup2(stderr, 2)
+    os.close(stderr)
 if keras.config.image_data_format() != "channels_last" or keras.config.floatx() != "float32":
     print("gan_utils sets Keras to channels_last and float32, which keras.json had changed.")
     keras.config.set_image_data_format("channels_last")
@@ -138,26 +119,6 @@ def run_train_step(model, step, *args):
     with keras.StatelessScope(mapping) as scope:
         logs = step(data)
     return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
-
-
-def map_dataset(dataset, select, look):
-    """A `tf.data.Dataset` whose batches pass through a function of Python.
-
-    Args:
-        dataset: `tf.data.Dataset`.
-        select: function that takes the images out of a batch.
-        look: function `(number of the batch, images as NumPy array) -> float32 array`.
-
-    Returns:
-        `tf.data.Dataset` of what `look` returns.
-    """
-    import tensorflow
-
-    def run(number, batch):
-        images = tensorflow.numpy_function(look, (number, select(batch)), "float32")
-        return tensorflow.ensure_shape(images, select(batch).shape)
-
-    return dataset.enumerate().map(run)
 
 
 def check_one_device(model):

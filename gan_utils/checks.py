@@ -4,6 +4,8 @@ A message has three parts: what was passed, what is expected, how to fix it. Of 
 compiled step only shape and dtype are known, so values are checked outside of it.
 """
 
+import numbers
+
 import numpy as np
 
 
@@ -52,6 +54,14 @@ def check_choice(caller, name, value, names):
     expected = f"It must be one of {', '.join(map(repr, names))}."
     require(fits, f"{caller} received {name}={value!r:.80}.", expected, "Write one of them.")
     return value
+
+
+def check_int(caller, name, value, smallest=1):
+    """An int, once it is known to be at least `smallest`; ValueError for anything else."""
+    fits = isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= smallest
+    expected = f"It must be an int of at least {smallest}: write for example {name}={smallest}."
+    require(fits, f"{caller} received {name}={value!r:.80}.", expected)
+    return int(value)
 
 
 def as_numpy(value):

@@ -95,9 +95,9 @@ def evaluate(fake_images, dataset):
 
     Returns:
         Mapping to floats: `kernel_distance` with its 95 % interval `kernel_low`, `kernel_high`;
-        `frechet_distance`; `precision`, `recall`; from `metrics.memorization_test` on pixels, for
-        frogs with their mirror images, `nearest_train`, `nearest_expected`, `nearest_low`,
-        `nearest_high`; for digits also `covered_classes`.
+        `frechet_distance`; `precision`, `recall`, `coverage`; from `metrics.memorization_test` on
+        pixels, for frogs with their mirror images, `nearest_train`, `nearest_expected`,
+        `nearest_low`, `nearest_high`; for digits also `covered_classes`.
 
     Raises:
         ValueError: for an unknown data set, or images that do not fit.
@@ -108,14 +108,15 @@ def evaluate(fake_images, dataset):
     network, real_features = load_classifier(name), load_references(dataset)
     fake_features, fake_logits = _run("evaluate()", network, fake_images, smallest=20)
     kernel, low, high = map(float, metrics.kernel_distance(real_features, fake_features))
-    # The regions of precision and recall grow with fewer samples, so both sets have one size.
-    sizes = real_features[: len(fake_features)], fake_features[:NUM_REFERENCES]
-    precision, recall = metrics.precision_recall(*sizes)
-    (train, _), (held_out, _) = load("train"), load("test")
-    copies = metrics.memorization_test(fake_images, train, held_out, mirror=dataset == "frogs")
     scores = {"kernel_distance": kernel, "kernel_low": low, "kernel_high": high}
     scores["frechet_distance"] = metrics.frechet_distance(real_features, fake_features)
-    scores |= {"precision": precision, "recall": recall, "nearest_train": copies.share}
+    # The regions of both sets grow with fewer samples, so both have one size.
+    sizes = real_features[: len(fake_features)], fake_features[:NUM_REFERENCES]
+    scores["precision"], scores["recall"] = metrics.precision_recall(*sizes)
+    scores["coverage"] = metrics.coverage(*sizes)
+    (train, _), (held_out, _) = load("train"), load("test")
+    copies = metrics.memorization_test(fake_images, train, held_out, mirror=dataset == "frogs")
+    scores["nearest_train"] = copies.share
     scores |= {f"nearest_{key}": getattr(copies, key) for key in ("expected", "low", "high")}
     if dataset == "digits":
         scores["covered_classes"] = float(metrics.covered_classes(_softmax(fake_logits))[0])
@@ -146,7 +147,7 @@ def kernel_distance(images, dataset):
 def load_references(dataset):
     """Features of the first 5,000 training images: `(5000, d)`, float32, stored as float16."""
     content = data.read_file("reference_features.npz", REFERENCES_SHA256)
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(content)) as arrays:
         return arrays[dataset].astype("float32")
 
 

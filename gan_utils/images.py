@@ -8,7 +8,10 @@ import numpy as np
 
 from gan_utils import checks
 
-RESCALE = "Use images.normalize() on uint8 arrays, x / 127.5 - 1 on 0..255, 2 * x - 1 on 0..1."
+RESCALE = (
+    "Use images.normalize() on uint8 arrays, x / 127.5 - 1 on 0..255, 2 * x - 1 on 0..1; "
+    "on a data set .map(lambda x: tf.cast(x, 'float32') / 127.5 - 1.0)."
+)
 REPAIR = "End G with tanh, or cut off: np.clip(x, -1.0, 1.0); NaN comes from a division by zero."
 
 

@@ -163,6 +163,27 @@ def precision_recall(real_features, fake_features, *, num_neighbors=3):
     return _share_inside(fake, real, num_neighbors), _share_inside(real, fake, num_neighbors)
 
 
+def coverage(real_features, fake_features, *, num_neighbors=5):
+    """Share of the balls around real samples, up to the k-th nearest other one, that hold a fake.
+
+    Args:
+        real_features: `(n, d)`, float, n above `num_neighbors`.
+        fake_features: `(m, d)`, float, m above `num_neighbors`; use n = m.
+        num_neighbors: k.
+
+    Returns:
+        A float in [0, 1]. For equal distributions and m = n large it is `1 - 2 ** -k`: 0.97 for 5.
+
+    Raises:
+        ValueError: if the features do not fit.
+
+    Source: Naeem et al. 2020, arXiv:2002.09797, equation 5. Taught in: `08_measuring_gans`.
+    """
+    real, fake = _check_features("coverage()", real_features, fake_features, num_neighbors + 1)
+    to_fake = [squared_distances(part, fake).min(axis=1) for part in _parts(real)]
+    return float(np.mean(np.concatenate(to_fake) <= _squared_radii(real, num_neighbors)))
+
+
 # What `memorization_test` returns: share of fakes whose nearest real image is a training image, the
 # same of new images, the interval of 95 % of the relabellings, share of those with as much.
 Memorization = collections.namedtuple("Memorization", "share expected low high p_value")
@@ -286,13 +307,17 @@ def _polynomial_mmd(x, y):
 
 def _share_inside(points, region, k):
     """Share of points in the balls around `region` that reach to its k-th nearest other sample."""
-    # The nearest sample of the region to itself is itself: index k counts k others.
-    parts = [squared_distances(part, region) for part in _parts(region)]
-    radii = np.concatenate([np.partition(part, k, axis=1)[:, k] for part in parts])
-    # Rounding must not push a copy out of a ball of radius 0.
-    radii = radii + 1e-9 * np.mean(np.sum(region * region, axis=1))
+    radii = _squared_radii(region, k)
     inside = [(squared_distances(part, region) <= radii).any(axis=1) for part in _parts(points)]
     return float(np.mean(np.concatenate(inside)))
+
+
+def _squared_radii(samples, k):
+    """Squared distance of each sample to its k-th nearest other one."""
+    # The nearest sample of a sample is itself: index k counts k others.
+    radii = [np.partition(squared_distances(part, samples), k)[:, k] for part in _parts(samples)]
+    # Rounding must not push a copy out of a ball of radius 0.
+    return np.concatenate(radii) + 1e-9 * np.mean(np.sum(samples * samples, axis=1))
 
 
 def squared_distances(x, y):

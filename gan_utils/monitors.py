@@ -9,11 +9,8 @@ from pathlib import Path
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from keras import ops
 
 from gan_utils import autodiff, checks, data, plotting
-
-BROKEN = "Lower them, or penalise a critic. The networks are back where an epoch began."
 
 
 class Watch(keras.callbacks.Callback):
@@ -42,8 +39,10 @@ class Watch(keras.callbacks.Callback):
             rates = " and ".join(f"{float(o.learning_rate):.3g}" for o in optimizers)
             where = f"by update {batch + 1} of epoch {self.epoch}"
             passed = f"{' and '.join(broken)} became NaN or infinite {where}."
-            causes = f"The images are finite: each batch was checked. The rates are {rates}."
-            raise FloatingPointError(f"{passed} {causes} {BROKEN}")
+            data_set = "Look first at its images: of a data set only the first batch was checked."
+            remedy = f"Else lower the rates, which are {rates}, or penalise a critic."
+            back = "The networks are back where an epoch began."
+            raise FloatingPointError(f"{passed} {data_set} {remedy} {back}")
 
 
 class Recorder(keras.callbacks.Callback):
@@ -75,12 +74,10 @@ class Recorder(keras.callbacks.Callback):
         self.latents = checks.check_array(
             "Recorder()", "latents", latents, (None, None), remedy=remedy
         )
-        fits = isinstance(every, (int, np.integer)) and every is not True and every >= 1
-        remedy = "It must be an int of at least 1: write for example every=250."
-        checks.require(fits, f"Recorder() received every={every!r}.", remedy)
-        self.every, self.live, self.real, self.band = every, live, real, band
+        self.every = checks.check_int("Recorder()", "every", every)
+        self.live, self.real, self.band = live, real, band
         self.step, self.steps, self.logs = 0, [], {}
-        self.sample_steps, self.samples, self.complained = [], [], False
+        self.sample_steps, self.samples = [], []
 
     def on_train_begin(self, logs=None):
         self.start_time, self.made, self.total, self.display = time.perf_counter(), 0, None, None
@@ -128,9 +125,8 @@ class Recorder(keras.callbacks.Callback):
             if self.live and self.steps:
                 self._draw(fakes)
         except Exception as error:  # a picture must not end a training
-            if not self.complained:
-                print(f"The recorder goes on without pictures ({type(error).__name__}: {error}).")
-            self.complained = True
+            print(f"The recorder goes on without pictures ({type(error).__name__}: {error}).")
+            self.live = False
 
     def _draw(self, fakes):
         from IPython.display import display
@@ -164,7 +160,9 @@ class Checkpoint(keras.callbacks.Callback):
     renamed, so a killed run leaves those before as they are; the two newest are kept. A damaged
     file is refused with a printed reason and renamed, and the one before is used.
 
-    Not saved are the states of other callbacks, and the order of a data set of your own.
+    Not saved are the states of other callbacks, and the order of a data set of your own. A folder
+    of a run with another seed, data, optimizers, sizes of networks or names of losses is refused;
+    what layers, losses and the penalty hold inside is not compared.
 
     Example:
 
@@ -174,10 +172,10 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         folder: where the checkpoints lie; each run needs its own.
-        recorder: the `Recorder` of the same `fit`, or a list of them.
+        recorder: the `Recorder` of the same `fit`, if there is one.
 
     Raises:
-        ValueError: if the folder holds another run, or another run writes there at the same time.
+        ValueError: if the folder holds another run.
         OSError: if a checkpoint cannot be written. The last one stays.
 
     Taught in: `03_frog_dcgan`.
@@ -185,8 +183,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def __init__(self, folder, recorder=None):
         super().__init__()
-        self.folder = Path(folder)
-        self.recorders = [recorder] if isinstance(recorder, Recorder) else list(recorder or [])
+        self.folder, self.recorder = Path(folder), recorder
 
     def resume(self, gan, epochs, initial_epoch):
         """Load the newest checkpoint into `gan`, if there is one; `GAN.fit` calls it.
@@ -196,14 +193,13 @@ class Checkpoint(keras.callbacks.Callback):
         """
         self.set_model(gan)
         self.epochs, self.history = [], {}
-        self.marks = _fingerprint(gan, self.recorders)
+        self.marks = _fingerprint(gan, self.recorder)
         for path in sorted(self.folder.glob("epoch_*.npz"), reverse=True):
             content = path.read_bytes()
             if data.sha256(content)[:16] in path.name:
-                return self._load(path, content, epochs)
+                return self._load(content, epochs)
             print(f"Refused {path}: it is damaged.")
             path.replace(path.with_name(f"refused_{path.name}"))
-        self.left = self._names()
         self._save(initial_epoch)
         return initial_epoch
 
@@ -221,89 +217,64 @@ class Checkpoint(keras.callbacks.Callback):
     def _save(self, epoch):
         autodiff.sync_variables(self.model)
         arrays = {f"variable/{i}": v for i, (_, v) in enumerate(self.model.copy_variables())}
-        if not all(np.isfinite(array).all() for array in arrays.values()):
-            return  # the last update of an epoch broke a weight; its losses do not show it yet
-        for i, recorder in enumerate(self.recorders):
-            arrays |= {f"recorder_{i}/{name}": v for name, v in recorder.state().items()}
+        if self.recorder is not None:
+            arrays |= {f"recorder/{name}": v for name, v in self.recorder.state().items()}
         state = {"epoch": epoch, "epochs": self.epochs, "history": self.history}
-        state |= {"marks": self.marks, "probe": _probe(self.model)}
         buffer = io.BytesIO()
-        np.savez(buffer, state=json.dumps(state), **arrays)
+        np.savez(buffer, state=json.dumps(state | {"marks": self.marks}), **arrays)
         content = buffer.getvalue()
-        self._write(f"epoch_{epoch:06d}_{data.sha256(content)[:16]}.npz", content)
-
-    def _write(self, name, content):
-        passed = f"Another run saves in {self.folder}: choose another folder for this one."
-        checks.require(self._names() == self.left, passed)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with open(self.folder / "unfinished", "wb") as file:
                 file.write(content)
                 os.fsync(file.fileno())
+            name = f"epoch_{epoch:06d}_{data.sha256(content)[:16]}.npz"
             os.replace(self.folder / "unfinished", self.folder / name)
         except OSError as error:
             passed = f"A checkpoint could not be written to {self.folder} ({error})."
             remedy = "Make room for three, or choose another folder; the last good one stays."
             raise OSError(f"{passed} {remedy}") from error
         for path in sorted(self.folder.glob("epoch_*.npz"))[:-2]:
-            path.unlink()
-        self.left = self._names()
+            path.unlink(missing_ok=True)
 
-    def _names(self):
-        return sorted(path.name for path in self.folder.glob("epoch_*.npz"))
-
-    def _load(self, path, content, epochs):
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+    def _load(self, content, epochs):
+        with np.load(io.BytesIO(content)) as file:
             arrays = dict(file)
         state = json.loads(str(arrays.pop("state")))
         names = sorted({name for name, _ in self.marks.items() ^ state["marks"].items()})
         names += ["epochs"] * (state["epoch"] > epochs)
-        if not names:
-            own = self.model.copy_variables()
-            autodiff.assign((v, arrays[f"variable/{i}"]) for i, (v, _) in enumerate(own))
-            if not np.allclose(_probe(self.model), state["probe"], rtol=1e-5, equal_nan=True):
-                names = ["what networks, losses or penalty compute"]
-                autodiff.assign(own)
         passed = f"{self.folder} holds a run that differs from this one in: {', '.join(names)}."
         checks.require(not names, passed, "Choose another folder, or delete this one.")
-        for i, recorder in enumerate(self.recorders):
-            begin = f"recorder_{i}/"
-            own = {k.removeprefix(begin): v for k, v in arrays.items() if k.startswith(begin)}
-            recorder.restore(own)
-        self.epochs, self.history, self.left = state["epochs"], state["history"], self._names()
+        variables = [variable for variable, _ in self.model.copy_variables()]
+        autodiff.assign((v, arrays[f"variable/{i}"]) for i, v in enumerate(variables))
+        if self.recorder is not None:
+            of_recorder = {k: v for k, v in arrays.items() if k.startswith("recorder/")}
+            self.recorder.restore({k.removeprefix("recorder/"): v for k, v in of_recorder.items()})
+        self.epochs, self.history = state["epochs"], state["history"]
         print(f"Resumed after epoch {state['epoch']} of {epochs}, saved in {self.folder}.", end=" ")
-        print(f"Delete this folder to start anew.{self.marks.get('note', '')}")
+        print("Delete it to start anew; changes inside losses, layers, data sets go unseen.")
         return state["epoch"]
 
 
-def _fingerprint(gan, recorders):
+def _fingerprint(gan, recorder):
     """What must be the same in the run that goes on: a mapping from words to text."""
-    shapes = [variable.shape for variable in gan.variables]
-    marks = {"backend": autodiff.BACKEND, "seed": gan.seed, "shapes of weights": shapes}
-    marks["updates of D"] = gan.discriminator_steps
+    functions = gan.discriminator_loss, gan.generator_loss, gan.penalty
+    marks = {
+        "backend": autodiff.BACKEND,
+        "seed": gan.seed,
+        "shapes of weights": [variable.shape for variable in gan.variables],
+        "losses or penalty": [getattr(f, "__qualname__", type(f).__name__) for f in functions],
+        "updates of D": gan.discriminator_steps,
+    }
     if hasattr(gan.batches, "images"):
         marks |= {"data": data.sha256(gan.batches.images), "batch_size": gan.batches.size}
-    else:
-        marks["note"] = " The images of a data set of your own were not compared."
     for name in ("generator_optimizer", "discriminator_optimizer"):
         optimizer = getattr(gan, name)
         settings = {**optimizer.get_config(), "name": type(optimizer).__name__}
         marks[name] = json.dumps(settings, default=repr)
-    marks["recorders"] = [(data.sha256(one.latents), one.every) for one in recorders]
+    if recorder is not None:
+        marks["recorder"] = data.sha256(recorder.latents), recorder.every
     return {name: str(mark) for name, mark in marks.items()}
-
-
-def _probe(gan):
-    """What networks, losses and penalty give for fixed images and the present weights and seeds.
-
-    Functions can hide another number in a closure; what they compute tells it.
-    """
-    shape = (8, *gan.discriminator.input_shape[1:])
-    images = np.random.default_rng(0).uniform(-1.0, 1.0, shape).astype("float32")
-    with gan.restored():
-        values = gan.judge(images, gan.draw(8))[0], gan.judge_generator(images, gan.draw(8))
-        values = [float(np.sum(ops.convert_to_numpy(value))) for value in values]
-        return values + [float(np.sum(value)) for _, value in gan.copy_variables()]
 
 
 def format_time(seconds):

@@ -71,29 +71,6 @@ def build_frog_generator(latent_dim=32, *, base_filters=32):
     return _grow(latent_dim, (4, 4), filters, 3, lambda: layers.LeakyReLU(negative_slope=0.2))
 
 
-def build_frog_discriminator(*, base_filters=32, dropout=0.2, batch_norm=True):
-    """Convolutional discriminator of 32 x 32 colour images, narrower than lesson 03's classic one.
-
-    Three convolutions, kernel 4 and stride 2, with LeakyReLU(0.2), then dropout and one logit.
-
-    Args:
-        base_filters: channels of the first layer; the last one has four times as many.
-        dropout: share of features set to zero in training; 0 leaves the layer out.
-        batch_norm: normalise after the second and third convolution. False for a critic under a
-            gradient penalty.
-
-    Returns:
-        `keras.Model` named `discriminator`: `(batch, 32, 32, 3)` -> `(batch, 1)`. The defaults have
-        168,417 parameters.
-
-    Taught in: `03_frog_dcgan`.
-    """
-    filters = (base_filters, 2 * base_filters, 4 * base_filters)
-    stack = _shrink((32, 32, 3), filters, batch_norm=batch_norm)
-    stack += [layers.Dropout(dropout)] if dropout else []
-    return keras.Sequential([*stack, layers.Dense(1)], name="discriminator")
-
-
 def build_dcgan_generator(latent_dim=100, image_shape=(32, 32, 3), *, base_filters=32):
     """Generator of the DCGAN recipe: Dense to a small square, transposed convolutions, a tanh.
 
@@ -117,39 +94,18 @@ def build_dcgan_generator(latent_dim=100, image_shape=(32, 32, 3), *, base_filte
     Source: Radford et al. 2015, arXiv:1511.06434, section 3 and figure 1.
     Taught in: `06_dcgan_recipe`.
     """
-    height, width, num_stages = _halve("build_dcgan_generator()", image_shape)
+    height, width, channels = image_shape
+    num_stages = 0
+    while height % 2 == width % 2 == 0 and min(height, width) >= 8:
+        height, width, num_stages = height // 2, width // 2, num_stages + 1
+    passed = f"build_dcgan_generator() received {image_shape=}."
+    expected = "It expects sides that are multiples of 4, from 16 on."
+    checks.require(num_stages >= 2, passed, expected, "Pad or resize the images.")
     filters = [base_filters * 2**stage for stage in reversed(range(num_stages))]
     # The shift of a batch normalisation does the work of a bias. The samples of a short run are
     # drawn with moving means that must have followed: momentum 0.9 instead of 0.99.
     options = {"momentum": 0.9, "use_bias": False}
-    return _grow(latent_dim, (height, width), filters, image_shape[-1], layers.ReLU, **options)
-
-
-def build_dcgan_discriminator(image_shape=(32, 32, 3), *, base_filters=32):
-    """Discriminator of the DCGAN recipe, the mirror image of `build_dcgan_generator`.
-
-    Convolutions with kernel 4 and stride 2, each followed by batch normalisation (except the first)
-    and LeakyReLU(0.2); then one logit. No pooling, no hidden dense layer, no dropout.
-
-    Args:
-        image_shape: `(height, width, channels)`, both sides multiples of 4 and at least 16.
-        base_filters: channels of the first layer; each later layer has twice as many.
-
-    Returns:
-        `keras.Model` named `discriminator`: `(batch, *image_shape)` -> `(batch, 1)`. The defaults
-        have 168,225 parameters.
-
-    Raises:
-        ValueError: if the image cannot be halved twice.
-
-    Differs from the paper: kernel 4 instead of 5, fewer channels, and a logit instead of a sigmoid.
-    Source: Radford et al. 2015, arXiv:1511.06434, section 3. Taught in: `06_dcgan_recipe`.
-    """
-    _, _, num_stages = _halve("build_dcgan_discriminator()", image_shape)
-    filters = [base_filters * 2**stage for stage in range(num_stages)]
-    stack = _shrink(image_shape, filters, momentum=0.9, use_bias=False)
-    logit = layers.Dense(1, kernel_initializer=_small_normal())
-    return keras.Sequential([*stack, logit], name="discriminator")
+    return _grow(latent_dim, (height, width), filters, channels, layers.ReLU, **options)
 
 
 def _grow(latent_dim, size, filters, channels, activate, *, momentum=0.99, use_bias=True):
@@ -157,43 +113,23 @@ def _grow(latent_dim, size, filters, channels, activate, *, momentum=0.99, use_b
     start = {"use_bias": use_bias, "kernel_initializer": _small_normal()}
     stack = [keras.Input((latent_dim,)), layers.Dense(math.prod(size) * filters[0], **start)]
     stack += [layers.Reshape((*size, filters[0]))]
-    for i, width in enumerate(filters):
-        stack += [layers.Conv2DTranspose(width, **_convolution(use_bias=use_bias))] if i > 0 else []
+    for width in filters[1:]:
         stack += [layers.BatchNormalization(momentum=momentum), activate()]
-    stack += [layers.Conv2DTranspose(channels, **_convolution(activation="tanh"))]
+        stack += [_double(width, use_bias=use_bias)]
+    stack += [layers.BatchNormalization(momentum=momentum), activate()]
+    stack += [_double(channels, activation="tanh")]
     return keras.Sequential(stack, name="generator")
 
 
-def _shrink(image_shape, filters, *, batch_norm=True, momentum=0.99, use_bias=True):
-    """Layers of a discriminator before its logit: convolutions, normalised from the second on."""
-    stack = [keras.Input(image_shape)]
-    for i, width in enumerate(filters):
-        stack += [layers.Conv2D(width, **_convolution(use_bias=use_bias or i == 0))]
-        stack += [layers.BatchNormalization(momentum=momentum)] if batch_norm and i > 0 else []
-        stack += [layers.LeakyReLU(negative_slope=0.2)]
-    return [*stack, layers.Flatten()]
-
-
-def _convolution(**options):
-    """Options of a convolution that halves the sides, or of a transposed one that doubles them."""
-    options |= {"kernel_size": 4, "strides": 2, "padding": "same"}
-    return {**options, "kernel_initializer": _small_normal()}
+def _double(filters, **options):
+    """A transposed convolution to twice the sides."""
+    options |= {"strides": 2, "padding": "same", "kernel_initializer": _small_normal()}
+    return layers.Conv2DTranspose(filters, 4, **options)
 
 
 def _small_normal():
     # Radford et al. 2015, arXiv:1511.06434. A new one each time: Keras warns of a shared one.
     return keras.initializers.RandomNormal(0.0, 0.02)
-
-
-def _halve(caller, image_shape):
-    """`(height, width, number of halvings)` of the square from which a DCGAN grows an image."""
-    height, width, num_stages = *(*image_shape, 1, 1)[:2], 0
-    while all(side % 2 == 0 and side >= 8 for side in (height, width)):
-        height, width, num_stages = height // 2, width // 2, num_stages + 1
-    passed = f"{caller} received image_shape={tuple(image_shape)}."
-    remedy = "It expects 3 lengths, both sides multiples of 4 from 16 on. Pad or resize the images."
-    checks.require(len(image_shape) == 3 and num_stages >= 2, passed, remedy)
-    return height, width, num_stages
 
 
 def build_classifier(input_shape, *, widths=(48, 96, 192), num_classes=10):

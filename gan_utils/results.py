@@ -45,7 +45,7 @@ def load_generator(name, generator=None):
 
     Taught in: `07_generative_matching`.
     """
-    with np.load(io.BytesIO(_read(name, "weights.npz")), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(_read(name, "weights.npz"))) as arrays:
         weights = [arrays[f"arr_{i}"].astype("float32") for i in range(len(arrays))]
     generator = GENERATORS[name]() if generator is None else generator
     generator.set_weights(weights)
@@ -101,10 +101,10 @@ def load_ladder():
     Returns:
         `(trainings, frames)`. The first maps names, those of `GENERATORS` and more, to mappings
         with `title`; `parameters` of G and D; `device`; `budget`; `scores`, a list with the result
-        of `features.evaluate` for each seed; and the course of the first seed: `steps`, `seconds`
-        (of CPU time on a CPU) and `kernel_distances`. `shipped` describes the longest training of
-        the first seed, whose generator and recording are shipped. The second maps `real_digits`,
-        `noise_digits`, `real_frogs` and `noise_frogs` to scores.
+        of `features.evaluate`, without `coverage`, for each seed; and the course of the first seed:
+        `steps`, `seconds` (of CPU time on a CPU) and `kernel_distances`. `shipped` describes the
+        longest training of the first seed, whose generator and recording are shipped. The second
+        maps `real_digits`, `noise_digits`, `real_frogs` and `noise_frogs` to scores.
 
     Raises:
         FileNotFoundError: without the bundled file.

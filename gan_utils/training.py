@@ -1,8 +1,5 @@
 """Adversarial training: `GAN`, a `keras.Model`."""
 
-import contextlib
-import copy
-import numbers
 import random
 
 import keras
@@ -48,7 +45,7 @@ class GAN(keras.Model):
         seed = random.randrange(2**31) if seed is None else seed
         self.generator, self.discriminator = generator, discriminator
         self.latent_dim = generator.input_shape[-1]
-        self.seed = _check_int("seed", seed, 0)
+        self.seed = checks.check_int("GAN()", "seed", seed, 0)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.trackers = [keras.metrics.Mean(name=name) for name in LOGS]
         self.built = True
@@ -80,8 +77,9 @@ class GAN(keras.Model):
             ValueError: if an argument does not fit.
         """
         optimizers = [generator_optimizer, discriminator_optimizer]
-        _check_compile(self, optimizers, penalty, kwargs)
-        self.discriminator_steps = _check_int("discriminator_steps", discriminator_steps)
+        _check_compile(self, optimizers, kwargs)
+        steps = checks.check_int("compile()", "discriminator_steps", discriminator_steps)
+        self.discriminator_steps, self.penalty = steps, penalty
         self.discriminator_loss, self.generator_loss = losses.get(loss)
         # Critics give scores, not probabilities: they are logged as they are.
         self.log_scores = self.discriminator_loss is losses.wasserstein_discriminator_loss
@@ -91,8 +89,8 @@ class GAN(keras.Model):
         super().compile(optimizers[0], **{"jit_compile": jit, **kwargs})
         self.generator_optimizer, self.discriminator_optimizer = optimizers
         self.arguments = {"optimizers": optimizers, "loss": loss, "penalty": penalty, **kwargs}
-        self.arguments["discriminator_steps"] = self.discriminator_steps
-        self.penalty, self.flags, self.checked = penalty, self._read_flags(), False
+        self.arguments["discriminator_steps"] = steps
+        self.checked, self.trained = False, [id(v) for v in self.trainable_variables]
 
     @property
     def metrics(self):
@@ -113,8 +111,8 @@ class GAN(keras.Model):
     ):
         """Train on real images.
 
-        Before the first update the data is checked, and whether each network can learn. The
-        batches of a data set are checked as they come.
+        Before the first update the data is checked, and whether each network can learn. Of a data
+        set only the first batch is checked.
 
         Args:
             x: array `(n, height, width, channels)`, float in [-1, 1], or points `(n, d)`; or a
@@ -126,7 +124,7 @@ class GAN(keras.Model):
                 `fit` is one update of G and `discriminator_steps` of D. A batch of a data set is
                 split between D's updates instead.
             epochs, verbose, callbacks: of `keras.Model.fit`.
-            **kwargs: `initial_epoch`; with a data set `steps_per_epoch` and `shuffle`.
+            **kwargs: `initial_epoch`; with a data set `steps_per_epoch`.
 
         Returns:
             `keras.callbacks.History` with the means over each epoch of `discriminator_loss`,
@@ -137,29 +135,26 @@ class GAN(keras.Model):
             FloatingPointError: if a loss becomes NaN or infinite. Both networks and optimizers are
                 back where they were when an epoch began; of short epochs one a second is kept.
         """
-        is_list = isinstance(callbacks, keras.callbacks.CallbackList)
-        callbacks = keras.tree.flatten((callbacks.callbacks if is_list else callbacks) or [])
+        callbacks, watch = keras.tree.flatten(callbacks or []), monitors.Watch()
         options = {"y": y, "batch_size": batch_size, **kwargs}
         _check_fit(self, callbacks, options, isinstance(x, np.ndarray))
         autodiff.check_one_device(self)
-        self.problem, watch = None, monitors.Watch()
         self.batches, first_batch = self._prepare(x, batch_size)
-        _check_split(len(first_batch), self.discriminator_steps)
         self._check_learning(first_batch[:8])
         for callback in callbacks:
             if isinstance(callback, monitors.Checkpoint):
                 first_epoch = callback.resume(self, epochs, kwargs.get("initial_epoch", 0))
                 kwargs["initial_epoch"] = first_epoch
-        if start := getattr(self.batches, "start", None):
-            callbacks.append(keras.callbacks.LambdaCallback(on_epoch_begin=lambda e, _: start(e)))
-        options = {"callbacks": [watch, *callbacks], "verbose": verbose, "shuffle": False, **kwargs}
+        if isinstance(self.batches, ShuffledBatches):
+            callbacks.append(keras.callbacks.LambdaCallback(on_epoch_begin=self.batches.start))
+        options = {"verbose": verbose, "callbacks": [watch, *callbacks], "shuffle": False, **kwargs}
         try:
             return super().fit(self.batches, epochs=epochs, **options)
         except BaseException as error:
             # JAX has given the old weights away while an update runs.
             if isinstance(error, FloatingPointError) or autodiff.BACKEND == "jax":
                 autodiff.assign(watch.saved)
-            raise (self.problem or error) from None
+            raise
 
     def evaluate(self, *args, **kwargs):
         raise NotImplementedError("A GAN has no loss that measures it: use features.evaluate().")
@@ -255,15 +250,6 @@ class GAN(keras.Model):
         autodiff.sync_variables(self)  # a callback may ask in the middle of an epoch
         return autodiff.run_in_parts(self.generator, latents)[0].astype("float32")
 
-    @contextlib.contextmanager
-    def restored(self):
-        """Put every variable back at the end of the `with` block: networks, optimizers, seeds."""
-        saved = self.copy_variables()
-        try:
-            yield
-        finally:
-            autodiff.assign(saved)
-
     def copy_variables(self):
         """Pairs of each variable of networks, optimizers and seeds with a copy of its value."""
         optimizers = self.generator_optimizer, self.discriminator_optimizer
@@ -296,73 +282,53 @@ class GAN(keras.Model):
         config = keras.saving.deserialize_keras_object(config)
         self.compile(*config.pop("optimizers"), **config)
 
-    def check_images(self, x, caller="fit()"):
-        """Raise ValueError unless D can be trained on `x`, a batch or all of the data."""
-        shape = self.discriminator.input_shape[1:]
-        remedy = f"D takes {('n', *shape)}: reshape the data, or build the networks for its size."
-        if len(shape) < 3:
-            checks.check_array(caller, "points", x, (None, *shape), remedy=remedy)
-            return
-        passed = f"{caller} received images of shape {x.shape}, D takes {('n', *shape)}."
-        checks.require(x.size and x.shape[1:] == shape, passed, remedy)
-        images.check_range(x, caller, whole_set=True)
-
     def _prepare(self, x, batch_size):
-        """The batches for `fit`, each checked before it is used, and the first one."""
+        """The batches for `fit`, and the first one, once the data is known to fit."""
+        steps = self.discriminator_steps
         if isinstance(x, np.ndarray):
-            self.check_images(x)
-            size = _check_int("batch_size", 32 if batch_size is None else batch_size)
-            batches = ShuffledBatches(x, size, self.discriminator_steps, seed=self.seed)
+            self._check_images(x)
+            size = checks.check_int("fit()", "batch_size", 32 if batch_size is None else batch_size)
+            batches = ShuffledBatches(x, size, steps, seed=self.seed)
             return batches, batches[0]
-        if isinstance(x, keras.utils.PyDataset):
-
-            class Watched(type(x)):
-                def __getitem__(dataset, index):
-                    return self._look(index, _first(super().__getitem__(index)))
-
-            batches = copy.copy(x)
-            batches.__class__ = Watched
-            return batches, batches[0]
+        is_sequence = isinstance(x, keras.utils.PyDataset)
         passed = f"fit() received data of type {type(x).__name__}."
         expected = "It takes a NumPy array, a tf.data.Dataset or a keras.utils.PyDataset."
         remedy = "Convert lists and tensors with numpy.asarray()."
-        checks.require(hasattr(x, "element_spec"), passed, expected, remedy)
-        first = [self._look(0, np.asarray(_first(batch))) for batch in x.take(1)]
-        return autodiff.map_dataset(x, _first, self._look), first[0] if first else ()
+        checks.require(is_sequence or hasattr(x, "element_spec"), passed, expected, remedy)
+        first = np.asarray(_first(x[0] if is_sequence else next(iter(x), np.empty(0))))
+        self._check_images(first)
+        passed = f"fit() received a batch of {len(first)} images for {steps} updates of D."
+        remedy = f"Make it a multiple of {steps}, with drop_remainder=True."
+        checks.require(len(first) % steps == 0, passed, remedy)
+        return x, first.astype("float32")
 
-    def _look(self, number, batch):
-        """A batch as float32, once it is known to fit."""
-        place = f"fit(), in batch {number + 1},"
-        try:
-            _check_split(len(batch), self.discriminator_steps, place)
-            high, remedy = np.max(batch), "Use .map(lambda x: tf.cast(x, 'float32') / 127.5 - 1.0)."
-            passed = f"{place} received {batch.dtype} up to {high:.4g}, not floats in [-1, 1]."
-            pixels = batch.dtype.kind != "f" or (batch.ndim > 2 and high > 2.0)
-            checks.require(not pixels, passed, remedy)
-            self.check_images(batch, place)
-        except ValueError as error:
-            self.problem = self.problem or error  # the backend raises its own error in its place
-            raise
-        return batch.astype("float32", copy=False)
+    def _check_images(self, x):
+        """Raise ValueError unless D can be trained on `x`, a batch or all of the data."""
+        shape = self.discriminator.input_shape[1:]
+        remedy = f"D takes {('n', *shape)}: reshape the data, or build the networks for its size."
+        name = "images" if len(shape) == 3 else "points"
+        checks.check_array("fit()", name, x, (None, *shape), remedy=remedy)
+        if len(shape) == 3:
+            images.check_range(x, "fit()", whole_set=True)
 
     def _check_learning(self, real):
         """Refuse a network that no gradient reaches, and a D with bounded outputs."""
         message = "The `trainable` flags have changed since compile(): call compile() again."
-        checks.require(self.flags == self._read_flags(), message)
+        checks.require(self.trained == [id(v) for v in self.trainable_variables], message)
         if self.checked:
             return
-        with self.restored():
-            draw, fakes = (lambda: self.draw(len(real))), self.draw(len(real))
+        saved, fakes = self.copy_variables(), self.draw(len(real))
+        try:
             # A last layer that starts at zero would hide G from every gradient.
             _disturb(self.discriminator, 0.05)
             _check_gradient(self.discriminator, lambda: self.judge(real, fakes))
-            _check_gradient(self.generator, lambda: (self.judge_generator(real, draw()), None))
+            _check_gradient(
+                self.generator, lambda: (self.judge_generator(real, self.draw(len(real))), None)
+            )
             _check_bounds(self.discriminator, real, 0.0 if self.log_scores else -1.0)
+        finally:
+            autodiff.assign(saved)
         self.checked = True
-
-    def _read_flags(self):
-        variables = self.generator.trainable_variables, self.discriminator.trainable_variables
-        return [[id(variable) for variable in part] for part in variables]
 
 
 class ShuffledBatches(keras.utils.PyDataset):
@@ -397,30 +363,23 @@ class ShuffledBatches(keras.utils.PyDataset):
     def __getitem__(self, index):
         return self.images[self.order[index * self.size : (index + 1) * self.size]]
 
-    def start(self, epoch):
+    def start(self, epoch, logs=None):
         """Use the order of this epoch."""
         self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.images))
 
 
 def _first(batch):
     """The images of a batch `images` or `(images, labels)`."""
-    keys = list(batch) if isinstance(batch, dict) else [None]
-    passed = f"fit() received batches that are mappings with the keys {str(keys)[1:-1]}."
-    expected = f"It takes images: use .map(lambda batch: batch[{keys[0]!r}]) on the data set."
-    checks.require(not isinstance(batch, dict), passed, expected)
+    if isinstance(batch, dict):
+        keys = ", ".join(map(repr, batch))
+        remedy = f"use .map(lambda batch: batch[{next(iter(batch))!r}]) on the data set."
+        raise ValueError(f"fit() received mappings with the keys {keys}. It takes images: {remedy}")
     return batch[0] if isinstance(batch, (tuple, list)) else batch
 
 
 def _outputs(network, inputs):
     """Outputs in training, in float32 also in mixed precision, as a loss needs them."""
     return ops.cast(network(inputs, training=True), "float32")
-
-
-def _check_int(name, value, smallest=1):
-    fits = isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= smallest
-    expected = f"It must be an int of at least {smallest}: write for example {name}=1."
-    checks.require(fits, f"GAN received {name}={value!r:.80}.", expected)
-    return int(value)
 
 
 def _check_networks(generator, discriminator):
@@ -461,23 +420,15 @@ def _check_bounds(discriminator, real_images, low):
     checks.require(np.min(outputs) < low or np.max(outputs) > 1.0, passed + remedy)
 
 
-def _check_split(size, steps, caller="fit()"):
-    passed = f"{caller} received a batch of {size} images for {steps} updates of D."
-    remedy = f"Make it a multiple of {steps}, with drop_remainder=True."
-    checks.require(size and size % steps == 0, passed, remedy)
-
-
-def _check_compile(gan, optimizers, penalty, options):
+def _check_compile(gan, optimizers, options):
     fits = all(isinstance(optimizer, keras.optimizers.Optimizer) for optimizer in optimizers)
     passed = f"compile() received the optimizers {optimizers!r:.160}."
     remedy = "It takes two, each with averages of its own: write keras.optimizers.Adam(2e-4, 0.5)."
     checks.require(fits and optimizers[0] is not optimizers[1], passed, remedy)
     known = ("steps_per_execution", "run_eagerly", "jit_compile")
-    names = [name for name in options if name not in known]
-    names += ["use_ema"] * any(optimizer.use_ema for optimizer in optimizers)
-    names += [f"penalty={penalty!r:.80}"] * (penalty is not None and not callable(penalty))
-    remedy = f"It takes a function as penalty, and of Keras's options {', '.join(known)} only."
-    checks.require(not names, f"compile() received {', '.join(names)}.", remedy)
+    names = ", ".join(name for name in options if name not in known)
+    remedy = f"Of Keras's options it takes {', '.join(known)} only."
+    checks.require(not names, f"compile() received {names}.", remedy)
     scaled = any(isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers)
     half = "float16" in (gan.generator.compute_dtype, gan.discriminator.compute_dtype)
     passed = "compile() received a LossScaleOptimizer or networks in float16, which need one."
@@ -487,14 +438,11 @@ def _check_compile(gan, optimizers, penalty, options):
 
 def _check_fit(gan, callbacks, options, is_array):
     checks.require(gan.compiled, "fit() was called before gan.compile(). Give it two optimizers.")
-    known = ("initial_epoch", "shuffle", "batch_size" if is_array else "steps_per_epoch")
+    known = ("initial_epoch", "batch_size" if is_array else "steps_per_epoch")
     names = [name for name, value in options.items() if name not in known and value is not None]
-    expected = (
-        "A GAN has no labels and no validation loss, an array is passed through once an epoch,"
-    )
-    remedy = "a data set makes its own batches: leave it out."
-    checks.require(not names, f"fit() received {', '.join(names)}.", expected, remedy)
-    names = {kind.__name__ for callback in callbacks for kind in type(callback).__mro__}
-    names = sorted(names & ONE_OPTIMIZER)
+    remedy = "A GAN has no labels and no validation loss, an array is passed through once an epoch,"
+    remedy += " a data set makes its own batches: leave it out."
+    checks.require(not names, f"fit() received {', '.join(names)}.", remedy)
+    names = sorted({type(callback).__name__ for callback in callbacks} & ONE_OPTIMIZER)
     remedy = "It would act on G's optimizer only: use keras.optimizers.schedules in each optimizer."
     checks.require(not names, f"fit() received {', '.join(names)}.", remedy)

@@ -15,15 +15,12 @@ from gan_utils import data, monitors, networks, training
 POINTS = np.random.default_rng(0).normal(size=(96, 2)).astype("float32")
 
 
-def build(
-    first_weights=1, *, seed=3, learning_rate=1e-2, dropout=0.3, slope=0.2, momentum=0.99, **options
-):
+def build(first_weights=1, *, seed=3, learning_rate=1e-2, **options):
     """A GAN with batch normalisation, dropout, Adam and RMSprop, whose steps are not compiled."""
     keras.utils.set_random_seed(first_weights)
-    hidden = [layers.Dense(8), layers.BatchNormalization(momentum=momentum)]
-    hidden += [layers.LeakyReLU(slope), layers.Dense(2)]
+    hidden = [layers.Dense(8), layers.BatchNormalization(), layers.LeakyReLU(0.2), layers.Dense(2)]
     generator = keras.Sequential([keras.Input((3,)), *hidden], name="generator")
-    discriminator = networks.build_mlp_discriminator((2,), units=(8,), dropout=dropout)
+    discriminator = networks.build_mlp_discriminator((2,), units=(8,))
     gan = training.GAN(generator, discriminator, seed=seed)
     adam = keras.optimizers.Adam(learning_rate, beta_1=0.5)
     gan.compile(keras.optimizers.RMSprop(1e-2), adam, **{"run_eagerly": True, **options})

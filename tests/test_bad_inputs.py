@@ -63,6 +63,7 @@ CASES = {
     metrics.frechet_distance: (PAIR, [*SECOND, (POINTS, POINTS[:1])]),
     metrics.kernel_distance: (PAIR, [*SECOND, (POINTS, POINTS[:5])]),
     metrics.precision_recall: (PAIR, [*SECOND, (POINTS, POINTS[:3])]),
+    metrics.coverage: (PAIR, [*SECOND, (POINTS, POINTS[:5])]),
     metrics.nearest_neighbors: (PAIR, SECOND),
     metrics.memorization_test: ((*PAIR, POINTS - 1.0), [(*bad, POINTS) for bad in SECOND]),
     partial(metrics.covered_modes, radius=0.3): (

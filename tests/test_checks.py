@@ -45,3 +45,10 @@ def test_a_choice_is_one_of_the_names():
     for bad in ("Test", None, 1, ["test"]):
         with pytest.raises(ValueError, match=r"f\(\) received split=.* one of 'train', 'test'"):
             checks.check_choice("f()", "split", bad, ("train", "test"))
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, "1", True, None, float("nan")])
+def test_what_is_no_int_is_refused_with_an_example(value):
+    with pytest.raises(ValueError, match=r"f\(\) received n=.*int of at least 1.*write .* n=1"):
+        checks.check_int("f()", "n", value)
+    assert checks.check_int("f()", "n", np.int64(7)) == 7

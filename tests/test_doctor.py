@@ -25,8 +25,6 @@ def make_run(**changes):
         "generator_loss": np.full(60, 0.9),
         "d_real": 0.6 + trend + 0.01 * random.standard_normal(60),
         "d_fake": 0.4 - trend + 0.01 * random.standard_normal(60),
-        "discriminator_gradient": np.full(60, 0.5),
-        "generator_gradient": np.full(60, 0.5),
     }
     start, real = random.standard_normal((2, 200, 2))
     samples = [
@@ -51,16 +49,7 @@ WAVES = np.sin(np.arange(12))
 IMAGES = [images_like(sample, -0.8, 0.8) for sample in SAMPLES]
 SIGNS = {
     "healthy": ({},),
-    "discriminator too strong": (
-        {"d_real": np.full(60, 0.99), "d_fake": np.full(60, 0.01)},
-        # saturating loss, D trained beforehand: the samples hardly move, the gradient is short
-        {
-            "d_real": np.full(60, 0.99),
-            "d_fake": np.full(60, 0.01),
-            "samples": SAMPLES[:1] * 12,
-            "generator_gradient": np.full(60, 1e-4),
-        },
-    ),
+    "discriminator too strong": ({"d_real": np.full(60, 0.99), "d_fake": np.full(60, 0.01)},),
     "generator too strong": (
         {"d_fake": np.full(60, 0.9)},
         {
@@ -78,8 +67,6 @@ SIGNS = {
     ),
     "a network does not learn": (
         {"samples": SAMPLES[-1:] * 12},
-        {"samples": SAMPLES[-1:] * 12, "generator_gradient": np.zeros(60)},
-        {"discriminator_gradient": np.zeros(60)},
         {"d_real": 0.5 + NOISE, "d_fake": np.linspace(0.5, 0.9, 60)},
         {"d_real": np.full(60, 0.5), "d_fake": np.full(60, 0.5)},
     ),
@@ -120,13 +107,6 @@ def test_images_in_the_range_of_their_generator_are_not_of_a_wrong_scale():
     for low, fakes in ((-1.0, samples), (0.0, sigmoids)):
         found = doctor.diagnose(**make_run(real=images_like(REAL, low, 1.0), samples=fakes))
         assert found.illness != "wrong scale of images"
-
-
-def test_the_gradients_may_be_absent():
-    logs = {name: HEALTHY["logs"][name] for name in doctor.LOGS}
-    assert doctor.diagnose(**make_run(logs=logs)).illness == "healthy"
-    logs = {**logs, "d_real": np.full(60, 0.99), "d_fake": np.full(60, 0.01)}
-    assert doctor.diagnose(**make_run(logs=logs)).illness == "discriminator too strong"
 
 
 def test_arguments_stay_as_they_are():

@@ -118,10 +118,10 @@ def test_real_digits_are_near_and_noise_is_far(digits, few_images):
     real = features.evaluate(digits[0][:500], "digits")
     noise = features.evaluate(np.random.default_rng(0).uniform(-1, 1, (500, 28, 28, 1)), "digits")
     assert real["kernel_low"] <= 0.01 and real["covered_classes"] == 10
-    assert min(real["precision"], real["recall"]) > 0.7
+    assert min(real["precision"], real["recall"]) > 0.7 and real["coverage"] > 0.6
     assert noise["kernel_distance"] > 100 * abs(real["kernel_distance"])
     assert noise["frechet_distance"] > 10 * real["frechet_distance"]
-    assert noise["precision"] == 0 and noise["covered_classes"] <= 2
+    assert noise["precision"] == noise["coverage"] == 0 and noise["covered_classes"] <= 2
     assert noise["nearest_expected"] == pytest.approx(2 / 3)
     # About half of the fakes are held-out images themselves and are compared with the others.
     assert real["nearest_expected"] == pytest.approx(2000 / 2999, abs=1e-3)
@@ -140,6 +140,7 @@ def test_evaluate_agrees_with_the_metrics_that_it_gathers(few_images):
     expected["frechet_distance"] = metrics.frechet_distance(real, found)
     regions = metrics.precision_recall(real[:60], found)
     expected |= dict(zip(("precision", "recall"), regions))
+    expected["coverage"] = metrics.coverage(real[:60], found)
     copies = metrics.memorization_test(fakes, train, held_out, mirror=True)
     names = ("nearest_train", "nearest_expected", "nearest_low", "nearest_high")
     assert scores == pytest.approx(expected | dict(zip(names, copies)))

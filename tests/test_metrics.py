@@ -217,6 +217,40 @@ def test_equal_sets_have_precision_and_recall_one_even_when_all_samples_are_equa
     assert metrics.precision_recall(same, same) == (1.0, 1.0)
 
 
+# Coverage
+
+
+def test_coverage_by_hand():
+    # Balls to the nearest other: 1 around 0 and 1, 3 around 4, 6 around 10. At 2 and 3 stand fakes.
+    real, fake = np.array([[0.0], [1], [4], [10]]), np.array([[2.0], [3]])
+    assert metrics.coverage(real, fake, num_neighbors=1) == 0.5  # 1 and 4; a border belongs to it
+
+
+def test_coverage_is_the_naive_form():
+    random = np.random.default_rng(0)
+    real, fake = random.normal(size=(60, 3)), 0.5 + 1.3 * random.normal(size=(40, 3))
+    radii = [np.sort(np.linalg.norm(real - center, axis=1))[5] for center in real]
+    hit = [np.linalg.norm(fake - c, axis=1).min() <= r for c, r in zip(real, radii)]
+    assert metrics.coverage(real, fake) == pytest.approx(np.mean(hit))
+    assert 0.1 < np.mean(hit) < 0.9
+
+
+@pytest.mark.parametrize("num_features", [2, 100])
+def test_coverage_of_equal_distributions_is_the_closed_form_on_average(num_features):
+    random = np.random.default_rng(1)
+    pairs = [random.normal(size=(2, 200, num_features)) for _ in range(40)]
+    for k in (1, 3):
+        values = [metrics.coverage(*pair, num_neighbors=k) for pair in pairs]
+        assert abs(np.mean(values) - (1 - 2**-k)) < 4 * np.std(values) / np.sqrt(40) + 0.005
+
+
+def test_coverage_of_itself_is_one_and_of_a_half_one_half():
+    real = np.random.default_rng(2).normal(size=(300, 2)) + 20 * (np.arange(300) % 2)[:, None]
+    assert metrics.coverage(real, real) == 1.0
+    assert metrics.coverage(np.full((10, 3), 0.1), np.full((10, 3), 0.1)) == 1.0
+    assert metrics.coverage(real, real[::2]) == 0.5
+
+
 # Memorisation
 
 

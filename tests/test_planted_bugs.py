@@ -56,16 +56,16 @@ BUGS = {
     ),
     "images in [0, 1] accepted against tanh": (
         "training",
-        "images.check_range(x, caller, whole_set=True)",
-        "images.check_range(x, caller)",
+        'images.check_range(x, "fit()", whole_set=True)',
+        'images.check_range(x, "fit()")',
         "test_training.test_bad_data_is_refused_before_any_training",
         {"row": 0},
     ),
-    "broken batches of a data set": (
+    "broken data sets": (
         "training",
-        "self.check_images(batch, place)",
+        "self._check_images(first)",
         "pass",
-        "test_training.test_a_broken_batch_of_a_data_set_is_named_with_a_remedy",
+        "test_training.test_a_broken_first_batch_of_a_data_set_is_named_with_a_remedy",
         {"name": "NaN", "source": "Batches"},
     ),
     "missing training=True": (
@@ -207,13 +207,6 @@ BUGS = {
         "checks.require(True, passed",
         "test_checkpoint.test_a_seed_that_was_drawn_must_be_drawn_again",
         {"drawn_with": 99},
-    ),
-    "penalty of a resumed run not compared": (
-        "monitors",
-        "gan.judge(images, gan.draw(8))[0], gan",
-        "0.0, gan",
-        "test_checkpoint.test_another_penalty_is_told_and_the_same_one_goes_on",
-        {"name": "closure"},
     ),
 }
 

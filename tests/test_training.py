@@ -520,36 +520,47 @@ def test_float64_images_train_under_a_penalty_in_a_compiled_step():
     assert np.isfinite(history["discriminator_loss"]).all()
 
 
-def spoiled():
+def spoil(image):
     array = GRAY.copy()
-    array[150] = np.nan
+    array[image] = np.nan
     return array
 
 
 CAST = r"\.map\(lambda x: tf.cast\(x, 'float32'\) / 127.5 - 1.0\)"
 BROKEN = {
-    "NaN": (spoiled(), 20, "in batch 8, received images with NaN"),
-    "uint8": (((GRAY + 1) * 127.5).astype("uint8"), 40, f"batch 1, received uint8.*{CAST}"),
-    "later in 0..255": (
-        np.concatenate([GRAY[:80], GRAY[80:] * 127.5 + 127.5]),
-        40,
-        f"batch 3.*up to 25.*{CAST}",
-    ),
-    "in [0, 1]": ((GRAY + 1) / 2, 40, r"batch 1.*2 \* x - 1"),
-    "incomplete": (GRAY, 90, "batch 3, received a batch of 20 images for 3.*drop_remainder"),
+    "NaN": (spoil(5), 20, "received images .* with NaN"),
+    "uint8": (((GRAY + 1) * 127.5).astype("uint8"), 40, f"received images of dtype uint8.*{CAST}"),
+    "in 0..255": (GRAY * 127.5 + 127.5, 40, f"values from .* to 25.*{CAST}"),
+    "in [0, 1]": ((GRAY + 1) / 2, 40, r"values from .*2 \* x - 1"),
+    "incomplete": (GRAY, 40, "received a batch of 40 images for 3.*drop_remainder"),
     "mapping": ({"image": GRAY, "label": GRAY[:, 0, 0, 0]}, 40, r"'image', 'label'.*\['image'\]"),
 }
 
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_batch_of_a_data_set_is_named_with_a_remedy(name, source):
+def test_a_broken_first_batch_of_a_data_set_is_named_with_a_remedy(name, source):
     array, size, message = BROKEN[name]
     if source is Batches and name == "mapping":
         array, source = GRAY, lambda x, n: Batches(x, n, lambda b: {"image": b, "label": b})
     gan = quick(discriminator_steps=3 if name == "incomplete" else 1)
     with pytest.raises(ValueError, match=f"(?s){message}"):
         gan.fit(source(array, size), verbose=0)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_later_broken_batch_is_the_first_cause_that_is_named(source):
+    with pytest.raises(
+        FloatingPointError, match="by update 8 of epoch 1. Look first at its images"
+    ):
+        quick().fit(source(spoil(150), 20), verbose=0)
+
+
+def test_of_a_later_incomplete_batch_each_update_of_d_takes_an_equal_part():
+    gan = quick(discriminator_steps=3)
+    told = note_half_steps(gan)
+    gan.fit(Batches(GRAY, 90), verbose=0)
+    assert [len(part) for who, part in told if who == "d"] == [30] * 6 + [6] * 3
 
 
 @ON_TENSORFLOW
@@ -578,8 +589,7 @@ def test_callbacks_come_in_every_form_of_keras_and_all_are_called():
     counter = Counter()
     for given in (counter, [counter], (counter,), [[counter]], None):
         quick().fit(GRAY[:32], verbose=0, callbacks=given)
-    quick().fit(GRAY[:32], verbose=0, callbacks=keras.callbacks.CallbackList([counter]))
-    assert Counter.count == 5 and counter.shape == (2, 8, 8, 1)
+    assert Counter.count == 4 and counter.shape == (2, 8, 8, 1)
 
 
 def test_sample_is_seeded_and_in_range():
@@ -752,7 +762,7 @@ def test_networks_that_do_not_fit_are_refused(generator, discriminator, message)
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "1", True])
 def test_bad_seeds_are_refused(seed):
-    with pytest.raises(ValueError, match="GAN received seed="):
+    with pytest.raises(ValueError, match=r"GAN\(\) received seed="):
         training.GAN(*point_networks(), seed=seed)
 
 
@@ -762,9 +772,7 @@ def test_bad_arguments_of_compile_are_refused():
     for args, kwargs, message in (
         (("adam", two), {}, r"received the optimizers \['adam'"),
         ((one, one), {}, "It takes two"),
-        ((one, Adam(use_ema=True)), {}, "use_ema"),
         ((one, two), {"discriminator_steps": 0}, "at least 1"),
-        ((one, two), {"penalty": 10.0}, "penalty=10.0.*takes a function"),
         ((one, two), {"metrics": ["mse"]}, "received metrics"),
         ((one, two), {"loss": "unknown"}, "It must be one of"),
         ((one, two), {"loss": (slope,)}, "pair of functions"),
@@ -810,7 +818,7 @@ def test_bad_points_are_refused(points):
 
 def test_bad_data_sets_are_refused():
     for x, steps, kwargs, message in (
-        (Batches(POINTS[:0]), 1, {}, "batch of 0 images"),
+        (Batches(POINTS[:0]), 1, {}, r"points of shape \(0, 2\)"),
         (Batches(POINTS), 3, {}, "Make it a multiple of 3"),
         (Batches(POINTS), 1, {"batch_size": 8}, "received batch_size"),
     ):
@@ -840,7 +848,7 @@ def test_a_loss_that_explodes_stops_the_run_and_keeps_the_state_of_before(source
     before = [np.array(v) for v in gan.trainable_variables]
     count = []
     callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: count.append(1))
-    message = r"(?s)NaN or infinite by.*images are finite.*are 0.01 and 1e\+30.*an epoch began"
+    message = r"(?s)NaN or infinite by.*at its images.*are 0.01 and 1e\+30.*an epoch began"
     with pytest.raises(FloatingPointError, match=message):
         gan.fit(source(POINTS), epochs=3, verbose=0, callbacks=[callback])
     assert len(count) < 10  # of 20 and more in the first epoch
