@@ -217,6 +217,8 @@ class Checkpoint(keras.callbacks.Callback):
     def _save(self, epoch):
         autodiff.sync_variables(self.model)
         arrays = {f"variable/{i}": v for i, (_, v) in enumerate(self.model.copy_variables())}
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            return  # the last update of an epoch broke a weight; its losses do not show it yet
         if self.recorder is not None:
             arrays |= {f"recorder/{name}": v for name, v in self.recorder.state().items()}
         state = {"epoch": epoch, "epochs": self.epochs, "history": self.history}

@@ -240,6 +240,20 @@ def test_a_disk_that_refuses_stops_the_run_and_leaves_the_last_checkpoint(
         assert finish(folder) == whole and names(folder) == []
 
 
+def test_a_broken_weight_is_not_saved(tmp_path):
+    gan = run.build()
+
+    def spoil(epoch, logs):
+        if epoch == 2:
+            weight = gan.discriminator.weights[0]
+            weight.assign(np.full(weight.shape, np.nan))
+
+    first = keras.callbacks.LambdaCallback(on_epoch_end=spoil)
+    with pytest.raises(FloatingPointError):
+        gan.fit(run.POINTS, verbose=0, epochs=9, callbacks=[first, monitors.Checkpoint(tmp_path)])
+    assert names(tmp_path) == ["epoch_000001", "epoch_000002"]
+
+
 def test_a_run_with_no_epoch_left_ends(folder):
     history = run.train(run.build(), run.record(), folder, epochs=3)
     assert history.epoch == [0, 1, 2] and names(folder) == []

@@ -1,5 +1,6 @@
 """How an answer is judged, and what is kept of it."""
 
+import ast
 import collections
 import contextlib
 import dataclasses
@@ -46,7 +47,10 @@ class Exercise:
 
     def show_solution(self):
         """Source of the solution's functions, or the values in words."""
-        parts = self.solution if isinstance(self.solution, tuple) else (self.solution,)
+        parts = self.solution
+        if isinstance(parts, dict) and any(map(callable, parts.values())):
+            parts = tuple(parts.values())
+        parts = parts if isinstance(parts, tuple) else (parts,)
         texts = [inspect.getsource(p) if callable(p) else repr(p) for p in parts]
         return "\n\n".join(textwrap.dedent(text).rstrip() for text in texts)
 
@@ -270,11 +274,15 @@ def unpack(packed, namespace):
 
 
 def run(source, namespace):
-    """Run the text of a cell; its own checks and guesses do nothing, its magics are left out."""
-    silent = dict.fromkeys(("check", "predict", "hint", "solution", "submit"), lambda *_: None)
-    namespace |= silent
+    """Run of a cell what an answer may need: imports, definitions and assignments.
+
+    An assignment that fails, because another cell made what it reads, is left out.
+    """
     lines = ["pass" if line.lstrip()[:1] in ("%", "!") else line for line in source.splitlines()]
-    text = "\n".join(lines)
-    name = f"<answer {hash(text):x}>"
-    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
-    exec(compile(text, name, "exec"), namespace)
+    name = f"<answer {hash(source):x}>"
+    linecache.cache[name] = (len(source), None, [line + "\n" for line in lines], name)
+    definitions = ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef
+    for node in ast.parse("\n".join(lines), name).body:
+        if isinstance(node, (*definitions, ast.Assign, ast.AugAssign, ast.AnnAssign)):
+            with contextlib.suppress(Exception):
+                exec(compile(ast.Module([node], []), name, "exec"), namespace)
