@@ -257,7 +257,7 @@ def pack(candidate):
         )
         source = "".join(linecache.getlines(code.co_filename)) if code else ""
         return {"function": getattr(candidate, "__name__", "?"), "source": source}
-    value = plain(candidate)
+    value = plain(None if candidate is ... else candidate)
     return {"value": value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value}
 
 
