@@ -2,10 +2,10 @@
 
     pip install uv && python docs/wheels.py FOLDER [windows mac linux] [--python 3.12]
 
-uv finds the versions that fit each system, pip fetches them, at about 700 MB a system. On a student's computer, in the folder of
-the unpacked archive:
+uv finds the versions that fit each system, pip fetches them: 400 to 800 MB a system. On a student's
+computer, in the folder of the unpacked archive, in a new virtual environment:
 
-    python -m venv .venv, activate it, then: pip install --no-index --find-links wheels/windows gan-utils -r wheels/windows.txt
+    pip install --no-index --find-links wheels/windows gan-utils -r wheels/windows.txt
 """
 
 import argparse
@@ -34,20 +34,25 @@ def collect(folder, system, python):
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     wanted, found = folder / "requirements.in", folder / f"{system}.txt"
     wanted.write_text("\n".join(line for line in lines if line[:1] not in ("#", "-")))
-    options = ["--python-version", python, "--python-platform", name, "--no-annotate", "--no-header", "--quiet"]
-    run(sys.executable, "-m", "uv", "pip", "compile", *options, "pyproject.toml", wanted, "-o", found)
+    options = ["--python-version", python, "--python-platform", name]
+    options += ["--no-annotate", "--no-header", "--quiet", "-o", found]
+    run(sys.executable, "-m", "uv", "pip", "compile", *options, "pyproject.toml", wanted)
     wanted.unlink()
-    tags = [part for tag in platforms + ALIASES * (system == "linux") for part in ("--platform", tag)]
-    options = ["--no-deps", "--only-binary", ":all:", "--python-version", python, "--implementation", "cp", *tags]
-    run(sys.executable, "-m", "pip", "download", "--quiet", *options, "-r", found, "-d", folder / system)
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", ".", "-w", folder / system)
+    platforms = platforms + ALIASES * (system == "linux")
+    tags = [part for tag in platforms for part in ("--platform", tag)]
+    options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--python-version", python]
+    options += ["--implementation", "cp", *tags, "-r", found, "-d", folder / system]
+    run(sys.executable, "-m", "pip", "download", *options)
+    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", ".", "-w", folder / system)
 
 
 def pack(folder):
     """`course.zip` beside the wheels: every file that git knows, and the wheels."""
-    files = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True, cwd=ROOT).stdout.splitlines()
+    listed = subprocess.run(
+        ["git", "ls-files"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     with zipfile.ZipFile(folder / "course.zip", "w", zipfile.ZIP_STORED) as archive:
-        for name in files:
+        for name in listed.stdout.splitlines():
             archive.write(ROOT / name, f"course/{name}")
         for path in sorted(folder.rglob("*")):
             if path.suffix in (".whl", ".txt"):
