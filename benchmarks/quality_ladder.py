@@ -491,9 +491,9 @@ cores, at last three of the DCGAN's frogs (945 to 955 s in place of 876 and 879)
 brackets, the lowest and the highest. The interval of the kernel distance comes from the samples of the first seed
 alone and says nothing about the spread over seeds. "At equal time" is the kernel distance of 500 images after
 {seconds_digits} CPU seconds for digits and {seconds_frogs} for frogs. Read no column alone:
-noise has a precision of 0.99 among frogs, but a recall of 0, and a coverage of 0.13. Coverage and the last column are of the shipped generator. The last column is the share of
-fakes whose nearest real image, in pixels, is a training image, and where 95 % of random relabellings lie: a share above them
-would mean copies.
+noise has a precision of 0.99 among frogs, but a recall of 0, and a coverage of 0.13. Coverage and the last column are of the
+shipped generator. The last column is the share of fakes whose nearest real image, in pixels, is a training image, and where 95 %
+of random relabellings lie: a share above them would mean copies.
 """
 
 
