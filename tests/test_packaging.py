@@ -46,7 +46,9 @@ def build(course, kind):
 
 def test_a_wheel_holds_the_package_its_data_and_the_licence(course):
     content = build(course, "wheel")
-    expected = {f"gan_utils/{path.name}" for path in (COURSE / "gan_utils").glob("*.py")}
+    package = COURSE / "gan_utils"
+    files = [*package.rglob("*.py"), *package.rglob("*.npz")]
+    expected = {path.relative_to(COURSE).as_posix() for path in files}
     expected |= {
         f"gan_utils/bundled/{path.relative_to(COURSE / 'data').as_posix()}"
         for path in (COURSE / "data").rglob("*")
