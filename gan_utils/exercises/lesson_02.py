@@ -33,6 +33,11 @@ def generator_loss(fake_logits):
 
 def test_losses(candidate):
     loss_of_d, loss_of_g = candidate
+    pair = np.zeros((2, 1), "float32")
+    for name, loss in ("D", loss_of_d(pair, pair)), ("G", loss_of_g(pair)):
+        shape = () if loss is None or loss is ... else np.shape(loss)
+        words = "A loss is one number: take means over the batch."
+        yield expect(f"shape of {name}'s loss", str(shape), shape == (), "()", hint=words)
     real = np.array([[2.0], [0.5], [-1.0]], "float32")
     fake = np.array([[-3.0], [-0.5], [1.0]], "float32")
     sure = np.array([[200.0], [200.0]], "float32")
@@ -47,6 +52,10 @@ def test_losses(candidate):
 
 def _with(d=discriminator_loss, g=generator_loss):
     return d, g
+
+
+def _sum(logits):
+    return ops.sum(ops.softplus(logits))
 
 
 def _formula(real_logits, fake_logits):
@@ -81,7 +90,7 @@ LOSSES = Exercise(
             "0.693, for an undecided D.",
         ),
         "sum": (
-            _with(d=lambda r, f: 3 * discriminator_loss(r, f)),
+            (lambda r, f: _sum(-r) + _sum(f), lambda f: _sum(-f)),
             "You added over the batch. Take means, so that the rate does not depend on its size.",
         ),
         "sigmoid twice": (
@@ -195,9 +204,13 @@ def test_steps(candidate):
             before = [network.get_weights() for network in pair]
             optimizer = _adam(pair[which])
             loss = step(*pair, optimizer, argument)
-            if loss is None or loss is ...:
-                raise Open
             moved = [_moved(*both) for both in zip(pair, before)]
+            if (loss is None or loss is ...) and not any(moved):
+                raise Open
+            given = "nothing" if loss is None else f"shape {np.shape(loss)}"
+            words = "The last line of a half-step is `return loss`."
+            fits = given == "shape ()"
+            yield expect(f"{name}'s half-step returns", given, fits, "one number", hint=words)
             yield expect(f"{name}'s half-step moves {name}", moved[which], moved[which], True)
             other = "GD"[1 - which]
             yield expect(
@@ -207,6 +220,10 @@ def test_steps(candidate):
             yield expect(
                 f"{name}'s half-step: values of `training`", str(flags), flags == {True}, "{True}"
             )
+            drawn = f"{len(probe.seen[0])} with numbers below 0: {bool(np.min(probe.seen[0]) < 0)}"
+            wanted = "8 with numbers below 0: True"
+            words = "As many latents as images in the batch, from a standard normal distribution."
+            yield expect(f"{name}'s latents", drawn, drawn == wanted, wanted, hint=words)
             difference = _difference(
                 pair[which], _replay(reference, which, probe.seen[0], argument)
             )

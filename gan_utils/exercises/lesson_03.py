@@ -93,8 +93,10 @@ def test_generator(candidate):
     sizes = [x.kernel_size[0] % x.strides[0] for x in found]
     yield expect("rest of kernel size / stride", str(sizes), sizes == [0, 0], "[0, 0]")
     spread = [float(np.std(x.kernel)) for x in _all_layers(network) if hasattr(x, "kernel")]
-    fits = np.allclose(spread, 0.02, rtol=0.1)
+    fits = np.allclose(spread, 0.02, rtol=0.05)
     yield expect("deviation of the kernels", np.array(spread), fits, "0.02 in each layer")
+    if shapes != "(48,) -> (32, 32, 3)":
+        return
     latents = np.random.default_rng(1).standard_normal((8, 48)).astype("float32")
     # Seed 0: 0.089 with batch normalisation, 0.005 without.
     drawn = float(np.std(network(latents, training=True), axis=0).mean())
@@ -450,6 +452,8 @@ def _test_batch(make_batch):
     bounds = np.array([targets.min(), targets.max()]).round(3)
     fits = bounds[0] >= 0.0 and 0.94 < bounds[1] <= 1.0
     yield expect("lowest and highest target", bounds, fits, "within [0, 1]")
+    words = "As in 03.3: leave the fakes at 0."
+    yield compare("highest target of a fake", float(targets[2_000:].max()), 0.0, hint=words)
     noisy = len(np.unique(targets[:2_000])) > 1_000
     yield compare("real targets differ", noisy, True, hint="Keep the noise, and turn it inwards.")
 
