@@ -81,14 +81,8 @@ def compare(what, got, expected, *, rel=0.01, atol=1e-9, hint="", aliases=()):
     else:
         got = plain(got)
         wanted, found = np.asarray(expected), np.asarray(got)
-        if (
-            found.dtype.kind not in "fiub"
-            or found.shape not in (wanted.shape, ())
-            or (found.size and wanted.shape != found.shape)
-        ):
-            fits = False
-        else:
-            fits = bool(np.allclose(found, wanted, rtol=rel, atol=atol))
+        fits = found.dtype.kind in "fiub" and found.shape == wanted.shape
+        fits = fits and bool(np.allclose(found, wanted, rtol=rel, atol=atol))
     return Row(what, got, expected, fits, hint)
 
 
@@ -116,6 +110,8 @@ def plain(value):
 
 def judge(exercise, candidate):
     """The `Outcome` of a candidate."""
+    if candidate is None or candidate is ...:
+        return Outcome("open", [], "", "")
     try:
         with np.errstate(all="ignore"):
             rows = list(exercise.tests(candidate))
