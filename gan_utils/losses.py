@@ -125,7 +125,6 @@ def get(loss):
     return tuple(pair)
 
 
-@keras.saving.register_keras_serializable("gan_utils")
 def gradient_penalty(discriminator, real_images, fake_images, *, seed=None, weight=10.0):
     """Penalty of WGAN-GP on the slope of D: `weight * mean (||grad D(x_hat)|| - 1)^2`.
 

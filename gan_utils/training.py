@@ -12,7 +12,6 @@ ONE_OPTIMIZER = {"LearningRateScheduler", "ReduceLROnPlateau", "SwapEMAWeights"}
 LOGS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 
 
-@keras.saving.register_keras_serializable("gan_utils")
 class GAN(keras.Model):
     """A generator and a discriminator that are trained against each other.
 
@@ -23,8 +22,8 @@ class GAN(keras.Model):
         gan.fit(images, batch_size=64, epochs=20)
         fake_images = gan.sample(16)
 
-    Callbacks, `steps_per_execution`, `jit_compile`, `save` and `load_model` are those of
-    `keras.Model`. For the networks alone use `gan.generator.save(path)`.
+    Callbacks and `save_weights` are those of `keras.Model`. Save the networks with
+    `gan.generator.save(path)`, a run that should go on with `monitors.Checkpoint`.
 
     Args:
         generator: model, latents `(batch, latent_dim)` -> images in [-1, 1], or points.
@@ -58,7 +57,9 @@ class GAN(keras.Model):
         *,
         penalty=None,
         discriminator_steps=1,
-        **kwargs,
+        steps_per_execution=1,
+        run_eagerly=False,
+        jit_compile=None,
     ):
         """Configure training.
 
@@ -69,15 +70,15 @@ class GAN(keras.Model):
             penalty: function `(discriminator, real_images, fake_images, *, seed) -> scalar`, added
                 to D's loss.
             discriminator_steps: D's updates for one of G; each takes its own part of the data.
-            **kwargs: `steps_per_execution`, `jit_compile`, `run_eagerly` of `keras.Model.compile`.
-                `jit_compile` is True on JAX and False on TensorFlow by default: on two CPU cores
-                XLA made convolutional steps two to four times slower.
+            steps_per_execution, run_eagerly: of `keras.Model.compile`.
+            jit_compile: of `keras.Model.compile`; by default True on JAX and False on TensorFlow:
+                on two CPU cores XLA made convolutional steps two to four times slower.
 
         Raises:
             ValueError: if an argument does not fit.
         """
         optimizers = [generator_optimizer, discriminator_optimizer]
-        _check_compile(self, optimizers, kwargs)
+        _check_compile(self, optimizers)
         steps = checks.check_int("compile()", "discriminator_steps", discriminator_steps)
         self.discriminator_steps, self.penalty = steps, penalty
         self.discriminator_loss, self.generator_loss = losses.get(loss)
@@ -85,11 +86,10 @@ class GAN(keras.Model):
         self.log_scores = self.discriminator_loss is losses.wasserstein_discriminator_loss
         for optimizer, network in zip(optimizers, (self.generator, self.discriminator)):
             optimizer.build(network.trainable_variables)
-        jit = autodiff.BACKEND == "jax" and not kwargs.get("run_eagerly")
-        super().compile(optimizers[0], **{"jit_compile": jit, **kwargs})
+        jit = autodiff.BACKEND == "jax" and not run_eagerly if jit_compile is None else jit_compile
+        options = {"steps_per_execution": steps_per_execution, "run_eagerly": run_eagerly}
+        super().compile(optimizers[0], jit_compile=jit, **options)
         self.generator_optimizer, self.discriminator_optimizer = optimizers
-        self.arguments = {"optimizers": optimizers, "loss": loss, "penalty": penalty, **kwargs}
-        self.arguments["discriminator_steps"] = steps
         self.checked, self.trained = False, [id(v) for v in self.trainable_variables]
 
     @property
@@ -158,6 +158,10 @@ class GAN(keras.Model):
 
     def evaluate(self, *args, **kwargs):
         raise NotImplementedError("A GAN has no loss that measures it: use features.evaluate().")
+
+    def get_config(self):  # saving, copying and cloning ask for it
+        what = "gan.generator.save(path) and gan.discriminator.save(path)"
+        raise NotImplementedError(f"Save {what}; for a run that goes on use monitors.Checkpoint.")
 
     def train_step(self, *args):
         return autodiff.run_train_step(self, self._train_on, *args)
@@ -255,32 +259,6 @@ class GAN(keras.Model):
         optimizers = self.generator_optimizer, self.discriminator_optimizer
         variables = self.variables + optimizers[0].variables + optimizers[1].variables
         return [(v, np.array(ops.convert_to_numpy(v))) for v in variables]
-
-    def _seeds(self):
-        return [v for v in self.variables if v.path.endswith("seed_generator_state")]
-
-    def save_own_variables(self, store):  # Keras saves no states of seeds
-        store["seeds"] = np.array([ops.convert_to_numpy(seed) for seed in self._seeds()])
-
-    def load_own_variables(self, store):
-        for seed, value in zip(self._seeds(), store["seeds"]):
-            seed.assign(value)
-
-    def get_config(self):
-        pack = keras.saving.serialize_keras_object
-        networks = {"generator": pack(self.generator), "discriminator": pack(self.discriminator)}
-        return {**networks, "seed": self.seed, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
-
-    def get_compile_config(self):
-        return keras.saving.serialize_keras_object(self.arguments)
-
-    def compile_from_config(self, config):
-        config = keras.saving.deserialize_keras_object(config)
-        self.compile(*config.pop("optimizers"), **config)
 
     def _prepare(self, x, batch_size):
         """The batches for `fit`, and the first one, once the data is known to fit."""
@@ -420,15 +398,11 @@ def _check_bounds(discriminator, real_images, low):
     checks.require(np.min(outputs) < low or np.max(outputs) > 1.0, passed + remedy)
 
 
-def _check_compile(gan, optimizers, options):
+def _check_compile(gan, optimizers):
     fits = all(isinstance(optimizer, keras.optimizers.Optimizer) for optimizer in optimizers)
     passed = f"compile() received the optimizers {optimizers!r:.160}."
     remedy = "It takes two, each with averages of its own: write keras.optimizers.Adam(2e-4, 0.5)."
     checks.require(fits and optimizers[0] is not optimizers[1], passed, remedy)
-    known = ("steps_per_execution", "run_eagerly", "jit_compile")
-    names = ", ".join(name for name in options if name not in known)
-    remedy = f"Of Keras's options it takes {', '.join(known)} only."
-    checks.require(not names, f"compile() received {names}.", remedy)
     scaled = any(isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers)
     half = "float16" in (gan.generator.compute_dtype, gan.discriminator.compute_dtype)
     passed = "compile() received a LossScaleOptimizer or networks in float16, which need one."

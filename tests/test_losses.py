@@ -222,12 +222,10 @@ def test_same_seed_same_penalty():
     assert first == second != other
 
 
-def test_penalty_takes_two_precisions_and_can_be_saved():
+def test_penalty_takes_two_precisions():
     expected = float(losses.gradient_penalty(linear((1.0, 2.0)), X, Z, seed=1))
     found = losses.gradient_penalty(linear((1.0, 2.0)), X.astype("float64"), Z, seed=1)
     assert float(found) == pytest.approx(expected, rel=1e-5)
-    saved = keras.saving.serialize_keras_object(losses.gradient_penalty)
-    assert keras.saving.deserialize_keras_object(saved) is losses.gradient_penalty
 
 
 @pytest.mark.parametrize("fakes", [Z[:, :1], Z[:5], np.zeros((6, 3), "float32"), Z > 0])

@@ -100,13 +100,6 @@ BUGS = {
         "np.random.default_rng((self.seed, 0))",
         "test_training.test_an_epoch_shows_each_sample_once_in_the_order_of_seed_and_epoch",
     ),
-    "seeds forgotten in a file": (
-        "training",
-        "            seed.assign(value)",
-        "            pass",
-        "test_training.test_a_saved_gan_goes_on_bit_for_bit",
-        {"options": {}},
-    ),
     "N(0, 1) interpolation in WGAN-GP": (
         "losses",
         "keras.random.uniform(",

@@ -622,47 +622,27 @@ def run_python(code, **environment):
 # --- what keras.Model promises ---
 
 
-@keras.saving.register_keras_serializable("tests")
-def slope(real_logits, fake_logits):
-    return ops.mean(fake_logits) - ops.mean(real_logits)
-
-
-@keras.saving.register_keras_serializable("tests")
-def wish(real_logits, fake_logits):
-    return -ops.mean(fake_logits)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"loss": "wasserstein", "penalty": losses.gradient_penalty}, {"loss": (slope, wish)}],
-    ids=["family", "penalty", "own losses"],
-)
-def test_a_saved_gan_goes_on_bit_for_bit(options, tmp_path):
-    gan = quick(**options, make=Adam, discriminator_steps=2)
-    gan.fit(GRAY, batch_size=50, verbose=0)
-    gan.save(tmp_path / "gan.keras")
-    loaded = keras.models.load_model(tmp_path / "gan.keras")
-    assert loaded.discriminator_steps == 2 and loaded.penalty == gan.penalty
-    assert equal(state(gan), state(loaded))
-    for each in (gan, loaded):
-        each.fit(GRAY, batch_size=50, verbose=0)
-    assert equal(state(gan), state(loaded))
-
-
-def test_keras_saves_copies_and_clones_a_gan(tmp_path):
+def test_weights_are_saved_and_a_whole_gan_is_refused(tmp_path):
     gan = quick()
-    save = keras.callbacks.ModelCheckpoint(tmp_path / "gan.keras")
-    gan.fit(GRAY, verbose=0, callbacks=[save])
     latents = np.ones((3, 4), "float32")
     expected = gan.generate(latents)
-    for other in (keras.models.load_model(tmp_path / "gan.keras"), copy.deepcopy(gan)):
-        np.testing.assert_array_equal(other.generate(latents), expected)
-    assert isinstance(keras.models.clone_model(gan), training.GAN)
     np.testing.assert_allclose(gan.predict(latents, verbose=0), expected, atol=1e-6)
-    gan.save_weights(tmp_path / "gan.weights.h5")
+    weights = tmp_path / "gan.weights.h5"
+    save = keras.callbacks.ModelCheckpoint(weights, save_weights_only=True)
+    gan.fit(GRAY, verbose=0, callbacks=[save])
     other = quick()
-    other.load_weights(tmp_path / "gan.weights.h5")
-    np.testing.assert_array_equal(other.generate(latents), expected)
+    other.load_weights(weights)
+    np.testing.assert_array_equal(other.generate(latents), gan.generate(latents))
+    for refused in (
+        lambda: gan.save(tmp_path / "gan.keras"),
+        lambda: keras.models.clone_model(gan),
+        lambda: copy.deepcopy(gan),
+        lambda: gan.fit(
+            GRAY, verbose=0, callbacks=[keras.callbacks.ModelCheckpoint(tmp_path / "gan.keras")]
+        ),
+    ):
+        with pytest.raises(NotImplementedError, match=r"Save gan.generator.save\(path\)"):
+            refused()
 
 
 @ON_TENSORFLOW
@@ -773,9 +753,8 @@ def test_bad_arguments_of_compile_are_refused():
         (("adam", two), {}, r"received the optimizers \['adam'"),
         ((one, one), {}, "It takes two"),
         ((one, two), {"discriminator_steps": 0}, "at least 1"),
-        ((one, two), {"metrics": ["mse"]}, "received metrics"),
         ((one, two), {"loss": "unknown"}, "It must be one of"),
-        ((one, two), {"loss": (slope,)}, "pair of functions"),
+        ((one, two), {"loss": (np.mean,)}, "pair of functions"),
     ):
         with pytest.raises(ValueError, match=message):
             gan.compile(*args, **kwargs)
