@@ -19,6 +19,16 @@ import numpy as np
 Row = collections.namedtuple("Row", "what got expected fits hint")
 # What a check found: "right", "wrong", "open" or "broken", with rows or the words of an error.
 Outcome = collections.namedtuple("Outcome", "state rows message hint")
+# Words of an error that TensorFlow or Keras raises for a common slip, and what the slip is.
+SLIPS = {
+    "_unique_id": "apply_gradients takes pairs: zip(gradients, variables).",
+    "No gradients provided": "No gradient reaches these variables: each call of a network, and the "
+    "loss, must stand under the tape, without predict(), numpy() or float().",
+    "has no attribute '_id'": "Give the tape a list of variables: network.trainable_variables.",
+    "to a TensorFlow DType": "The tape lost the loss: no float() and no numpy() under it.",
+    "Unknown variable": "This optimizer was built for the other network: whose variables may this "
+    "half-step move?",
+}
 EMPTY = {"state": "open", "tries": 0, "hints": 0, "guess": None, "answer": None}
 
 
@@ -121,8 +131,7 @@ def judge(exercise, candidate):
         return Outcome("broken", [], _tell(error), "")
     if all(row.fits for row in rows):
         return Outcome("right", rows, "", "")
-    hints = [row.hint for row in rows if not row.fits and row.hint]
-    return Outcome("wrong", rows, "", _find_mistake(exercise, rows) or next(iter(hints), ""))
+    return Outcome("wrong", rows, "", "\n".join(_find_hints(exercise, rows)))
 
 
 def _tell(error):
@@ -131,23 +140,36 @@ def _tell(error):
     libraries = str(Path(__file__).parent), "site-packages", "dist-packages"
     own = [f for f in frames if f.line and not any(part in f.filename for part in libraries)]
     place = f' In the line "{own[-1].line.strip()}".' if own else ""
-    words = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())[:200]
-    return f"{type(error).__name__}: {words.rstrip('.')}.{place}"
+    words = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())
+    slip = "".join(f" {told}" for part, told in SLIPS.items() if part in words)
+    return f"{type(error).__name__}: {words[:200].rstrip('.')}.{place}{slip}"
 
 
-def _find_mistake(exercise, rows):
-    """The hint of the known mistake that gives the values of these rows."""
+def _find_hints(exercise, rows):
+    """Two hints at most: of known mistakes, and of wrong rows that none of them explains.
+
+    A mistake explains the rows in which it is wrong itself, if all of these have its values; one
+    that has the values of all rows comes first.
+    """
+    wrong, known = {row.what: row for row in rows if not row.fits}, []
     for candidate, words in exercise.wrong.values():
         with contextlib.suppress(Exception), np.errstate(all="ignore"):
             others = list(exercise.tests(candidate))
-            if len(others) == len(rows) and all(map(_same, rows, others)):
-                return words
-    return ""
+            own = [row for row in others if not row.fits]
+            if own and all(row.what in wrong and _same(wrong[row.what], row) for row in own):
+                alike = len(others) == len(rows) and all(map(_same, rows, others))
+                known.append(((alike, len(own)), {row.what for row in own}, words))
+                if alike:
+                    break
+    hints = []
+    for _, explained, words in sorted(known, key=lambda mistake: mistake[0], reverse=True):
+        if explained <= wrong.keys():
+            hints.append(words)
+            wrong = {what: row for what, row in wrong.items() if what not in explained}
+    return [*hints, *filter(None, (row.hint for row in wrong.values()))][:2]
 
 
 def _same(row, other):
-    if row.fits != other.fits:
-        return False
     a, b = plain(row.got), plain(other.got)
     with contextlib.suppress(Exception):
         return bool(np.allclose(a, b, rtol=2e-3, atol=1e-6, equal_nan=True))
@@ -166,10 +188,8 @@ def describe(number, exercise, outcome):
         verdict = "right" if row.fits else "wrong"
         wanted = "" if row.fits else f"; expected: {_words(row.expected)}"
         lines.append(f"  {verdict}  {row.what}: {_words(row.got)}{wanted}")
-    if outcome.hint:
-        lines += textwrap.wrap(
-            f"Hint: {outcome.hint}", 88, initial_indent="  ", subsequent_indent="  "
-        )
+    for hint in outcome.hint.splitlines():
+        lines += textwrap.wrap(f"Hint: {hint}", 88, initial_indent="  ", subsequent_indent="  ")
     done = sum(row.fits for row in outcome.rows)
     all_right = outcome.state == "right"
     lines.append(

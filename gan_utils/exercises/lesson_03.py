@@ -252,9 +252,17 @@ def _as_digits(answer):
     return str(answer).replace(" ", "").replace(",", "")
 
 
+WHY = {
+    "h": "(h): D's half-step was traced frozen and stays so; which flag does the first call of G's "
+    "half-step see?",
+    "j": "(j): the tape obeys the list alone. Which networks stand on each of the two lists?",
+}
+
+
 def test_ways(candidate):
     for letter, expected in WAYS.items():
-        yield compare(f"({letter})", _as_digits(candidate.get(letter)), expected)
+        digits = _as_digits(candidate.get(letter))
+        yield compare(f"({letter})", digits, expected, hint=WHY.get(letter, ""))
 
 
 FREEZING = Exercise(
