@@ -4,7 +4,9 @@
 
 A trial trains until it has used its seconds of CPU time, counted without the judging. Over the second half both rates fall
 to zero on a cosine. The generator is judged twice, with its weights and with their moving average: kernel distance of 5,000
-samples to 5,000 frogs. At a third and two thirds of the time 1,000 samples are judged. It runs on TensorFlow.
+samples to 5,000 frogs. At each third of the time 1,000 samples are judged. It runs on TensorFlow.
+
+"Shared fakes" is no step of the lesson: one pass of G an update, so that the fakes D has just judged are those that move G.
 """
 
 import argparse
@@ -22,6 +24,7 @@ PLAIN = {"networks": "dcgan", "rates": (2e-4, 4e-4), "augmentations": (), "shift
 RELATIVISTIC = {"networks": "no batch norm", "loss": "relativistic", "weight": 0.1, "rates": (4e-4, 4e-4)}
 ALL = {"augmentations": ("translation", "colour", "cutout")}
 TRIALS = {"plain": PLAIN, "translation, colour, cutout": PLAIN | ALL, "relativistic, R1 and R2": PLAIN | RELATIVISTIC}
+TRIALS["shared fakes"] = PLAIN | {"shared": True}
 BATCH, LATENT_DIM = 32, 100
 
 
@@ -117,7 +120,8 @@ class Training:
         @tf.function
         def update(real):
             latents = keras.random.normal((BATCH, LATENT_DIM), seed=seeds)
-            fakes = self.generator(latents, training=True)
+            with tf.GradientTape() as drawing:
+                fakes = self.generator(latents, training=True)
             with tf.GradientTape() as tape:
                 if relativistic:
                     (on_real, r1), (on_fakes, r2) = look_and_slope(real), look_and_slope(fakes)
@@ -127,13 +131,18 @@ class Training:
                     d_loss = tf.reduce_mean(tf.nn.softplus(-on_real)) + tf.reduce_mean(tf.nn.softplus(on_fakes))
             variables = discriminator.trainable_variables
             self.optimizers[1].apply(tape.gradient(d_loss, variables), variables)
-            latents = keras.random.normal((BATCH, LATENT_DIM), seed=seeds)
+            if not settings.get("shared"):
+                latents = keras.random.normal((BATCH, LATENT_DIM), seed=seeds)
+                with tf.GradientTape() as drawing:
+                    fakes = self.generator(latents, training=True)
             with tf.GradientTape() as tape:
-                on_fakes = look(self.generator(latents, training=True))
+                tape.watch(fakes)
+                on_fakes = look(fakes)
                 margin = on_fakes - look(real) if relativistic else on_fakes
                 g_loss = tf.reduce_mean(tf.nn.softplus(-margin))
             variables = self.generator.trainable_variables
-            self.optimizers[0].apply(tape.gradient(g_loss, variables), variables)
+            slopes = tape.gradient(g_loss, fakes)  # through the D that has just moved
+            self.optimizers[0].apply(drawing.gradient(fakes, variables, output_gradients=slopes), variables)
             momentum = tf.minimum(settings["average"], (1.0 + self.count) / (10.0 + self.count))
             for average, weight in zip(self.average.weights, self.generator.weights):
                 average.assign(momentum * average + (1.0 - momentum) * weight)
@@ -168,7 +177,7 @@ def run_trial(name, seconds, seed):
             left_out += time.process_time() - began
         if used >= 1.0:
             break
-        for optimizer, rate in zip(training.optimizers, training.settings["rates"]):
+        for optimizer, rate in zip(training.optimizers, TRIALS[name]["rates"]):
             optimizer.learning_rate = rate * 0.5 * (1.0 + math.cos(math.pi * max(0.0, 2.0 * used - 1.0)))
         for _ in range(20):
             epoch, i = divmod(step, per_epoch)

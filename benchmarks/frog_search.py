@@ -1,13 +1,13 @@
-"""Search for the settings that draw the best frogs in a classroom: equal CPU time for every trial, one table.
+"""Search for the settings that draw the best frogs in a classroom: a table for each amount of CPU time.
 
     python benchmarks/frog_search.py trial NAME --seconds 180 --seed 0     one trial, appended to frog_search.json
     python benchmarks/frog_search.py round NAME NAME ... --seconds 180     several trials, two at a time
     python benchmarks/frog_search.py render                                frog_search.md again from frog_search.json
 
 A trial trains one pair of networks on the 5,000 training frogs and their mirror images until it has used its seconds of CPU time,
-counted without the judging. Each trial runs in a process of its own on one
-thread, so that two at a time do not disturb each other. 1,000 samples are judged against 5,000 frogs by the kernel distance of
-lesson 08, in features of the course's classifier of photographs; the last judgement counts. It runs on TensorFlow.
+counted without the judging. Each trial runs in a process of its own on one thread, so that two at a time do not disturb each
+other. 1,000 samples are judged against 5,000 frogs by the kernel distance of lesson 08, in features of the course's classifier of
+photographs; the last judgement counts. It runs on TensorFlow.
 """
 
 import argparse
@@ -193,10 +193,10 @@ COLUMNS = ["trial", "changed", "updates of G", "seed", "kernel distance (95 % of
 HEAD = """
 # The search for better frogs
 
-Written by `python benchmarks/frog_search.py render` from `frog_search.json`. Every trial had the same CPU time on one thread,
-so cheap updates buy more of them. 1,000 samples against 5,000 training frogs; smaller is better. Where a trial has one seed,
-only large differences count: five seeds of one setting differ by a factor of two (350 s), and between neighbouring moments of a
-run the distance changes by a fifth and more.
+Written by `python benchmarks/frog_search.py render` from `frog_search.json`. The trials of a table had the same CPU time on one
+thread, so cheap updates buy more of them. 1,000 samples against 5,000 training frogs; smaller is better. Where a trial has one
+seed, only large differences count: five seeds of one setting differ by a factor of two (350 s), and between neighbouring moments
+of a run the distance changes by a fifth and more.
 
 What follows from it: batches of 32 for both; for the DCGAN also lesson 03's RMSprop with clipped gradients, and rates that fall
 over the second half of a run. Lesson 06's frogs were trained so, with a cosine in place of the line. `quality_ladder.md` has

@@ -425,63 +425,71 @@ def render_row(title, scores, runs=(), digits=3):
     if not scores:
         return f"| {title} |" + " not run |" * (len(COLUMNS) - 1)
 
-    def mean(name, digits):
-        values = [score[name] for score in scores]
+    def mean(values, digits):
         ends = f" ({min(values):.{digits}f} to {max(values):.{digits}f})" if len(values) > 1 else ""
         return f"{np.mean(values):.{digits}f}{ends}"
 
-    facts = ["", "", "", "", ""]
+    def mean_of(name, digits):
+        return mean([score[name] for score in scores], digits)
+
+    facts = ["", "", "", "", "", ""]
     if runs:
         size = " + ".join(f"{n / 1e6:.2f} M" for n in runs[0]["parameters"])
         facts = [size, f"{runs[0]['updates']:,}", f"{measure_seconds(runs):,.0f}"]
         facts += [f"{runs[0]['device']}, {runs[0]['backend']}, {runs[0]['budget']}", str(len(runs))]
+        at_equal_time = measure_at_equal_time(runs)
+        facts.append(mean(at_equal_time, digits) if at_equal_time else "not judged")
     first = scores[0]
     cells = [
         title,
         *facts,
-        mean("kernel_distance", digits),
+        mean_of("kernel_distance", digits),
         f"{first['kernel_low']:.{digits}f} to {first['kernel_high']:.{digits}f}",
     ]
-    cells.insert(6, measure_at_equal_time(runs, digits))
-    cells += [mean("frechet_distance", 2), mean("precision", 2), mean("recall", 2)]
+    cells += [mean_of("frechet_distance", 2), mean_of("precision", 2), mean_of("recall", 2)]
     copies = "{coverage:.2f} | {nearest_train:.3f} ({nearest_low:.3f} to {nearest_high:.3f})"
     cells.append(copies.format(**first) if "coverage" in first else " | ")  # of shipped generators
     return "| " + " | ".join(cells) + " |"
 
 
-def measure_at_equal_time(runs, digits):
-    """Mean, lowest and highest kernel distance of 500 images at EQUAL_SECONDS, between two moments on a straight line."""
-    if not runs:
-        return ""
-    seconds = EQUAL_SECONDS["digits" if "digits" in runs[0]["name"] else "frogs"]
-    values = []
+def measure_at_equal_time(runs):
+    """Kernel distances of 500 images at EQUAL_SECONDS, on a straight line between two moments; none if these are far apart."""
+    seconds, values = EQUAL_SECONDS["digits" if "digits" in runs[0]["name"] else "frogs"], []
     for run in runs:
-        moments = run["moments"]
-        values.append(np.interp(seconds, moments["cpu_seconds"], moments["kernel_distances"]))
-    ends = f" ({min(values):.{digits}f} to {max(values):.{digits}f})" if len(values) > 1 else ""
-    return f"{np.mean(values):.{digits}f}{ends}"
+        times = np.array(run["moments"]["cpu_seconds"])
+        near = times[np.abs(times - seconds) <= seconds / 4]
+        if near.size and near[0] <= seconds <= near[-1]:
+            values.append(np.interp(seconds, times, run["moments"]["kernel_distances"]))
+    return values
 
 
 COLUMNS = ["generator", "parameters, G + D", "updates of G", "seconds", "device, backend, budget", "seeds"]
 COLUMNS += ["at equal time", "kernel distance", "its 95 % interval, first seed", "Fréchet distance", "precision", "recall"]
 COLUMNS += ["coverage", "nearest is a training image"]
+FRAME_LABELS = {"real": "real images, held out (left: upper end of the 95 % interval)", "noise": "images of noise"}
+MARK_LABELS = ("at equal time; bar: lowest to highest seed", "at the end of training; bar as above")
 HEAD = """
 # The quality ladder
 
-Written by `python benchmarks/quality_ladder.py render` from `quality_ladder.json`. Every generator of the course, measured by
-`features.evaluate`: {digits:,} digits or {frogs:,} frogs against 5,000 training images, in features of the course's classifiers.
-Digits and frogs have different rulers: compare within a table.
+Written by `python benchmarks/quality_ladder.py render` from `quality_ladder.json`. Every generator of lessons 02 to 07, measured
+by `features.evaluate`: {digits:,} digits or {frogs:,} frogs against 5,000 training images, in features of the course's
+classifiers. Digits and frogs have different rulers: compare within a table.
 
-![Kernel distance of every generator against the time of its training, digits left, frogs right.](quality_ladder.png)
+![Kernel distance of every generator at equal time and at the end, and coverage; digits above, frogs below.](quality_ladder.png)
 
-Smaller is better; lesson 08 explains the measure. Where the brackets of two trainings overlap, no winner is known. The course
-ships seed 0 of each training. The WGANs are those of `wgan_equal_time.py`, which ended by the clock. The settings of the frogs
-of lessons 03 and 06 come from a [search](frog_search.md) at equal computing time, which used seed 0 too: the lowest of the
-DCGAN's five values is that of the shipped seed. On a GPU nothing was run.
+A line joins the kernel distance at equal time with that at the end of the training. Smaller is better; lesson 08 explains the
+measure. Where the bars of two trainings overlap, no winner is known. Among the digits the DCGAN leads at equal time, and at the
+end the vanilla GAN, trained three times as long. Among the frogs the bars of the DCGAN and of the narrow networks overlap both
+times. The WGANs of the digits end at the equal time: their two marks differ by the samples drawn.
 
-The trainings have the settings of their lessons, with four exceptions. The DCGAN is the recipe of lesson 06 with 32 filters,
-trained for its recordings only. "WGAN, clipped" has RMSprop, 5e-5, as in the table of lesson 04.
-"Classic networks" are those of lesson 03, trained by `classic_frogs.py`: in bfloat16, 5,000 updates of 20 frogs,
+The generators that the course ships have seed 0. The WGANs are those of `wgan_equal_time.py`, which ended by the clock. The
+settings of the frogs of lessons 03 and 06 come from a [search](frog_search.md) at equal computing time, which used seed 0 too:
+the lowest of the DCGAN's five values is that of the shipped seed. Nothing here ran on a GPU; lesson 09's generators, some of
+which did, are not in the ladder.
+
+The trainings have the settings of their lessons, with four exceptions. The DCGAN of the digits is the recipe of lesson 06 with 32
+filters, trained for its recording and for the comparison at equal time there. "WGAN, clipped" has RMSprop, 5e-5, as in the table
+of lesson 04. "Classic networks" are those of lesson 03, trained by `classic_frogs.py`: in bfloat16, 5,000 updates of 20 frogs,
 stopped and resumed, a third of them on two threads. "Classic loop" trains lesson 03's narrow networks with `predict` and
 `train_on_batch`. It is not `fit()` made slow: a frozen D uses its moving averages, D sees real and fake images in one batch and
 its loss is a mean of both halves, the fakes come from G in inference mode, and images are drawn with replacement.
@@ -490,10 +498,11 @@ Seconds are CPU seconds of training on one thread, without judging; of a GPU the
 cores, at last three of the DCGAN's frogs (945 to 955 s in place of 876 and 879). With several seeds a cell shows the mean and, in
 brackets, the lowest and the highest. The interval of the kernel distance comes from the samples of the first seed
 alone and says nothing about the spread over seeds. "At equal time" is the kernel distance of 500 images after
-{seconds_digits} CPU seconds for digits and {seconds_frogs} for frogs. Read no column alone:
-noise has a precision of 0.99 among frogs, but a recall of 0, and a coverage of 0.13. Coverage and the last column are of the
-shipped generator. The last column is the share of fakes whose nearest real image, in pixels, is a training image, and where 95 %
-of random relabellings lie: a share above them would mean copies.
+{seconds_digits} CPU seconds for digits and {seconds_frogs} for frogs, on a straight line between the judged moments before and
+after. The classic networks were judged at 0 s and then at 1,184 s, too far apart for that. Read no column alone: noise has a
+precision of 0.99 among frogs, but a recall of 0, and a coverage of 0.13. Coverage and the last column are of the shipped
+generator. The last column is the share of fakes whose nearest real image, in pixels, is a training image, and where 95 % of
+random relabellings lie: a share above them would mean copies. Noise shows nothing there: few images are nearest to all of it.
 """
 
 
@@ -503,32 +512,56 @@ def measure_seconds(runs):
 
 
 def draw_ladder(records, path):
-    """Kernel distance against seconds, one mark for each training."""
+    """Kernel distances at equal time and at the end, and coverage: a row for each generator, nothing told by color alone."""
     import matplotlib.pyplot as plt
 
     from gan_utils import plotting
 
     plotting.use_style()
     frames = {record["name"]: record["scores"] for record in records if "budget" not in record}
-    _, axes = plt.subplots(1, 2, figsize=(9.0, 4.6))
-    for ax, dataset in zip(axes, ("digits", "frogs")):
-        looks = zip("os^DPv", ["#009E73", plotting.FAKE, "#CC79A7", plotting.NEUTRAL, "#D55E00", "#56B4E9"])
+    figure, axes = plt.subplots(2, 2, figsize=(9.0, 7.4), width_ratios=(3, 1), sharey="row")
+    for (left, right), (dataset, seconds) in zip(axes, EQUAL_SECONDS.items()):
         shown = [each for each in group_both(records) if dataset in each[0]]
-        for (name, budget, runs), (marker, color) in zip(shown, looks):
-            label = TRAININGS[name][0] + (", full" if budget == "full" else "")
-            values = np.array([run["scores"]["kernel_distance"] for run in runs])
-            seconds = measure_seconds(runs)
-            spread = [[values.mean() - values.min()], [values.max() - values.mean()]]
-            ax.errorbar(seconds, values.mean(), spread, fmt=marker, color=color, capsize=3, label=label)
+        names = [TRAININGS[name][0] + (", full" if budget == "full" else "") for name, budget, _ in shown]
+        names = [f"{name}\n{measure_seconds(runs):,.0f} s, seeds: {len(runs)}" for name, (_, _, runs) in zip(names, shown)]
+        left.set(yticks=range(len(shown)), yticklabels=names, ylim=(len(shown) - 0.5, -0.5))
+        for row, (_, _, runs) in enumerate(shown):
+            draw_row(left, right, row, runs)
         for kind, style in (("real", ":"), ("noise", "--")):
-            value = frames[f"{kind}_{dataset}"]["kernel_high" if kind == "real" else "kernel_distance"]
-            ax.axhline(value, color=plotting.REAL, linestyle=style, label={"real": "real, upper end", "noise": "noise"}[kind])
-        ax.set(title=dataset.capitalize(), xlabel="CPU seconds of training", yscale="log", ylabel="kernel distance")
-        ax.set_xlim(left=0)
-        ax.yaxis.set_major_formatter("{x:g}")
-        ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(0.0, -0.18), ncols=2)
+            scores, look = frames[f"{kind}_{dataset}"], {"color": plotting.REAL, "linestyle": style, "zorder": 0}
+            left.axvline(scores["kernel_high" if kind == "real" else "kernel_distance"], **look, label=FRAME_LABELS[kind])
+            right.axvline(scores["coverage"], **look)
+        left.set(title=f"{dataset.capitalize()} (equal time: {seconds} CPU seconds)", xscale="log")
+        left.set_xlabel("kernel distance (smaller is better)")
+        left.xaxis.set(major_locator=plt.LogLocator(subs=(1, 2, 5)), minor_locator=plt.NullLocator())
+        left.xaxis.set_major_formatter("{x:g}")
+        right.set(title="Coverage at the end", xlabel="larger is better", xlim=(-0.05, 1.05))
+        right.tick_params(axis="y", left=False)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     plt.savefig(path, dpi=110)
     plt.close()
+
+
+def draw_row(left, right, row, runs):
+    """A hollow mark at equal time and a full one at the end, joined; bars from the lowest to the highest seed; coverage."""
+    scores, ends, small = [run["scores"] for run in runs], [], {"va": "center", "fontsize": "small"}
+    for ax in (left, right):
+        ax.axhspan(row - 0.5, row + 0.5, color="0.95" if row % 2 else "white", zorder=-1)
+    marks = [(measure_at_equal_time(runs), -0.17, "white"), ([each["kernel_distance"] for each in scores], 0.17, "black")]
+    for (values, offset, face), label in zip(marks, MARK_LABELS):
+        if values:
+            mean = np.mean(values)
+            spread = [[mean - min(values)], [max(values) - mean]] if len(values) > 1 else None
+            look = {"fmt": "o", "color": "black", "markerfacecolor": face, "capsize": 3, "elinewidth": 1}
+            left.errorbar(mean, row + offset, xerr=spread, label="_" * (row > 0) + label, **look)
+            ends.append((mean, row + offset))
+    left.plot(*zip(*ends), color="black", linewidth=0.8, zorder=1)
+    if len(ends) == 1:
+        left.text(1.1 * mean, row - 0.17, "not judged at equal time", ha="right", **small)
+    if "coverage" in scores[0]:
+        right.plot(scores[0]["coverage"], row, "o", color="black")
+    else:
+        right.text(0.44, row, "not measured", ha="center", **small)
 
 
 def draw_time_to_quality(records, path):

@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 from PIL import Image
 
-from gan_utils import networks
+from gan_utils import networks, results
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 sys.path.insert(0, str(FOLDER))
@@ -238,6 +238,16 @@ def test_a_trial_of_the_recipes_is_judged(monkeypatch):
     for before, now in zip(weights, after):
         assert not np.array_equal(before[0], now[0])
     assert not any("normalization" in layer.name for layer in training.generator.layers)
+
+
+def test_a_trial_of_shared_fakes_runs_until_its_seconds_are_used(monkeypatch):
+    pytest.importorskip("tensorflow")
+    draw = results.draw
+    monkeypatch.setattr(results, "draw", lambda network, count, seed: draw(network, 40, seed=seed))
+    monkeypatch.setattr(frog_recipes, "BATCH", 2)
+    record = frog_recipes.run_trial("shared fakes", 0.1, 0)
+    assert record["settings"]["shared"] and record["updates"] >= 20
+    assert len(record["moments"]) == 3 and 0 < record["kernel_distance"] < 1
 
 
 def test_the_stored_recipes_are_three_seeds_of_equal_time():
