@@ -5,6 +5,7 @@ import re
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 REGION = re.compile(rf"^([ ]*){BEGIN}$.*?^[ ]*{END}$\n?", re.M | re.S)
 STUB = "{0}# your code\n{0}...\n"  # of a value the stub stands above the marker
+KEPT = ("tags", "jupyter", "cellView")  # of a cell's metadata; the last two fold it
 
 
 def clear(source):
@@ -13,9 +14,7 @@ def clear(source):
     Raises:
         ValueError: if a marker has no partner.
     """
-    cleared = REGION.sub(lambda found: STUB.format(found[1]) if found[1] else "", source).rstrip(
-        "\n"
-    )
+    cleared = REGION.sub(lambda x: STUB.format(x[1]) if x[1] else "", source).rstrip("\n")
     if BEGIN in cleared or END in cleared:
         raise ValueError(f"A marker of a solution has no partner in this cell:\n{source}")
     return cleared
@@ -28,7 +27,8 @@ def write_all(folder):
     for path in sorted((folder / "solutions").glob("[0-9]*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
-            cell.metadata = {key: cell.metadata[key] for key in ("tags",) if key in cell.metadata}
+            cell.metadata = {key: cell.metadata[key] for key in KEPT if key in cell.metadata}
+            cell.source = cell.source.replace("/notebooks/solutions/", "/notebooks/exercises/")
             if cell.cell_type == "code":
                 cell.source, cell.outputs, cell.execution_count = clear(cell.source), [], None
         (folder / "exercises").mkdir(exist_ok=True)
