@@ -20,15 +20,13 @@ BRANCH = "main"
 CELL = """\
 # @title Only for Google Colab: installs the course. Elsewhere it does nothing.
 ADDRESS = "{}"  # @param {{type: "string"}}
-import os
-import runpy
 import sys
 
 if "google.colab" in sys.modules:
     assert "/OWNER/" not in ADDRESS, "Nobody said where the course is: fill in ADDRESS."
-    if not os.path.exists("/content/course"):
-        get_ipython().system(f"git clone -q --depth 1 {{ADDRESS}} /content/course")
-    runpy.run_path("/content/course/docs/colab_start.py", run_name="__main__")"""
+    clone = f"cd /content/; [ -e course ] || git clone -q --depth 1 {{ADDRESS}} course"
+    get_ipython().system(clone)
+    get_ipython().run_line_magic("run", "/content/course/docs/colab_start.py")"""
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["colab"]}
 BADGE = re.compile(r"\s*\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)")
 

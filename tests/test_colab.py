@@ -58,7 +58,7 @@ def test_the_cell_is_folded_short_and_second(path):
     tagged = [cell for cell in notebook.cells if "colab" in cell.metadata.get("tags", [])]
     assert tagged == [notebook.cells[1]] and notebook.cells[0].cell_type == "markdown"
     lines = tagged[0].source.splitlines()
-    assert lines[0].startswith("# @title ") and len([line for line in lines if line]) <= 10
+    assert lines[0].startswith("# @title ") and len([line for line in lines if line]) <= 8
     assert max(map(len, lines)) <= 88
     assert tagged[0].metadata == colab.FOLDED and not tagged[0].outputs
 
