@@ -3,10 +3,12 @@
     python benchmarks/frog_recipes.py NAME --seconds 300 --seed 0    one training, added to data/results/frog_recipes.json
 
 A trial trains until it has used its seconds of CPU time, counted without the judging. Over the second half both rates fall
-to zero on a cosine. The generator is judged twice, with its weights and with their moving average: kernel distance of 5,000
-samples to 5,000 frogs. At each third of the time 1,000 samples are judged. It runs on TensorFlow.
+to zero on a cosine; "two stages" does so in the first four fifths, and goes on with other settings and rates that fall at once.
+The generator is judged twice, with its weights and with their moving average: kernel distance of 5,000 samples to 5,000 frogs.
+At each third of the time 1,000 samples are judged. It runs on TensorFlow.
 
-"Shared fakes" is no step of the lesson: one pass of G an update, so that the fakes D has just judged are those that move G.
+"Shared fakes" and "two stages" are no steps of the lesson. The first has one pass of G an update: the fakes that D has just
+judged are those that move G. The second goes on from there with mild augmentations and lower rates.
 """
 
 import argparse
@@ -25,13 +27,15 @@ RELATIVISTIC = {"networks": "no batch norm", "loss": "relativistic", "weight": 0
 ALL = {"augmentations": ("translation", "colour", "cutout")}
 TRIALS = {"plain": PLAIN, "translation, colour, cutout": PLAIN | ALL, "relativistic, R1 and R2": PLAIN | RELATIVISTIC}
 TRIALS["shared fakes"] = PLAIN | {"shared": True}
+MILD = ALL | {"rates": (1e-4, 1.5e-4), "average": 0.9995, "colour": 0.3, "cutout": 10}
+TRIALS["two stages"] = TRIALS["shared fakes"] | {"then": MILD, "turn": 0.8}
 BATCH, LATENT_DIM = 32, 100
 
 
-def augment(images, kinds, shift, seed):
+def augment(images, kinds, shift, seed, colour=1.0, cutout=16):
     """Random changes of each image, with a gradient to it: translation, colour, cutout.
 
-    Source: Zhao et al. 2020, arXiv:2006.10738; their strengths, but for the translation.
+    Source: Zhao et al. 2020, arXiv:2006.10738; by default their strengths, but for the translation.
     """
     import keras
     import tensorflow as tf
@@ -42,19 +46,19 @@ def augment(images, kinds, shift, seed):
         return keras.random.uniform((count, *shape), low, high, seed=seed)
 
     if "colour" in kinds:
-        images = images + uniform((1, 1, 1), -0.5, 0.5)  # brightness
+        images = images + colour * uniform((1, 1, 1), -0.5, 0.5)  # brightness
         grey = tf.reduce_mean(images, axis=3, keepdims=True)
-        images = (images - grey) * uniform((1, 1, 1), 0.0, 2.0) + grey  # saturation
+        images = (images - grey) * uniform((1, 1, 1), 1.0 - colour, 1.0 + colour) + grey  # saturation
         mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
-        images = (images - mean) * uniform((1, 1, 1), 0.5, 1.5) + mean  # contrast
+        images = (images - mean) * uniform((1, 1, 1), 1.0 - 0.5 * colour, 1.0 + 0.5 * colour) + mean  # contrast
     places = tf.range(side)[None]
     if "translation" in kinds:
         padded = tf.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
         down, right = (tf.cast(uniform((1,), 0, 2 * shift + 1), "int32") + places for _ in range(2))
         images = tf.gather(tf.gather(padded, down, batch_dims=1), right, axis=2, batch_dims=1)
     if "cutout" in kinds:
-        down, right = (tf.cast(uniform((1,), 0, side + 1), "int32") - side // 4 for _ in range(2))
-        hidden = [(places >= start) & (places < start + side // 2) for start in (down, right)]
+        down, right = (tf.cast(uniform((1,), 0, side + 1), "int32") - cutout // 2 for _ in range(2))
+        hidden = [(places >= start) & (places < start + cutout) for start in (down, right)]
         images = images * tf.cast(~(hidden[0][:, :, None, None] & hidden[1][:, None, :, None]), images.dtype)
     return images
 
@@ -89,22 +93,36 @@ class Training:
 
         keras.utils.set_random_seed(seed)
         self.generator = networks.build_dcgan_generator(LATENT_DIM)
-        discriminator = discriminators.build_dcgan_discriminator()
-        relativistic = settings.get("loss") == "relativistic"
+        self.discriminator = discriminators.build_dcgan_discriminator()
         if settings["networks"] == "no batch norm":
-            self.generator, discriminator = map(without_batch_norm, (self.generator, discriminator))
+            self.generator, self.discriminator = map(without_batch_norm, (self.generator, self.discriminator))
         self.average = keras.models.clone_model(self.generator)
         self.average.set_weights(self.generator.get_weights())
-        if relativistic:
+        if settings.get("loss") == "relativistic":
             self.optimizers = [keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for rate in settings["rates"]]
         else:
             self.optimizers = [keras.optimizers.RMSprop(rate, clipvalue=1.0) for rate in settings["rates"]]
-        seeds = keras.random.SeedGenerator(seed)
+        for optimizer, network in zip(self.optimizers, (self.generator, self.discriminator)):
+            optimizer.build(network.trainable_variables)
+        self.seeds, self.count = keras.random.SeedGenerator(seed), tf.Variable(0.0)
+        self.update = self.make_update(settings)
 
-        self.count = tf.Variable(0.0)
+    def variables(self):
+        """All that a run needs to go on."""
+        networks = self.generator, self.discriminator, self.average
+        weights = [weight for network in networks for weight in network.weights]
+        return [*weights, *self.optimizers[0].variables, *self.optimizers[1].variables, self.seeds.state, self.count]
+
+    def make_update(self, settings):
+        """One compiled update by these settings: real images -> the losses of D and G."""
+        import keras
+        import tensorflow as tf
+
+        discriminator, seeds, relativistic = self.discriminator, self.seeds, settings.get("loss") == "relativistic"
+        strength = {name: settings[name] for name in ("colour", "cutout") if name in settings}
 
         def changed(images):
-            return augment(images, settings["augmentations"], settings["shift"], seeds)
+            return augment(images, settings["augmentations"], settings["shift"], seeds, **strength)
 
         def look(images):
             return discriminator(changed(images), training=True)
@@ -149,7 +167,16 @@ class Training:
             self.count.assign_add(1.0)
             return d_loss, g_loss
 
-        self.update = update
+        return update
+
+
+def find_stage(settings, used):
+    """`(settings, factor of the rates)` after this share of the time."""
+    turn = settings.get("turn", 1.0)
+    if used >= turn and "then" in settings:
+        used, settings = (used - turn) / (1.0 - turn), settings | settings["then"]
+        return settings, 0.5 * (1.0 + math.cos(math.pi * used))
+    return settings, 0.5 * (1.0 + math.cos(math.pi * max(0.0, 2.0 * used / turn - 1.0)))
 
 
 def run_trial(name, seconds, seed):
@@ -161,7 +188,7 @@ def run_trial(name, seconds, seed):
     training = Training(TRIALS[name], seed)
     frogs, _ = data.load_frogs()
     images = np.concatenate([frogs, frogs[:, :, ::-1]])
-    per_epoch, moments, left_out, step = len(images) // BATCH, [], 0.0, 0
+    per_epoch, moments, left_out, step, stage = len(images) // BATCH, [], 0.0, 0, TRIALS[name]
 
     def judge(network, count):
         return round(features.kernel_distance(results.draw(network, count, seed=seed), "frogs")[0], 5)
@@ -177,8 +204,11 @@ def run_trial(name, seconds, seed):
             left_out += time.process_time() - began
         if used >= 1.0:
             break
-        for optimizer, rate in zip(training.optimizers, TRIALS[name]["rates"]):
-            optimizer.learning_rate = rate * 0.5 * (1.0 + math.cos(math.pi * max(0.0, 2.0 * used - 1.0)))
+        before, (stage, factor) = stage, find_stage(TRIALS[name], used)
+        if stage != before:
+            training.update = training.make_update(stage)
+        for optimizer, rate in zip(training.optimizers, stage["rates"]):
+            optimizer.learning_rate = rate * factor
         for _ in range(20):
             epoch, i = divmod(step, per_epoch)
             if i == 0:

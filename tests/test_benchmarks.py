@@ -18,6 +18,7 @@ import classic_frogs  # noqa: E402
 import dcgan_switches  # noqa: E402
 import frog_recipes  # noqa: E402
 import frog_search  # noqa: E402
+import long_frogs  # noqa: E402
 import modern_frogs  # noqa: E402
 import quality_ladder  # noqa: E402
 import training_speed  # noqa: E402
@@ -240,14 +241,50 @@ def test_a_trial_of_the_recipes_is_judged(monkeypatch):
     assert not any("normalization" in layer.name for layer in training.generator.layers)
 
 
-def test_a_trial_of_shared_fakes_runs_until_its_seconds_are_used(monkeypatch):
-    pytest.importorskip("tensorflow")
+def few_samples(monkeypatch):
     draw = results.draw
     monkeypatch.setattr(results, "draw", lambda network, count, seed: draw(network, 40, seed=seed))
     monkeypatch.setattr(frog_recipes, "BATCH", 2)
+
+
+def test_a_trial_of_shared_fakes_runs_until_its_seconds_are_used(monkeypatch):
+    pytest.importorskip("tensorflow")
+    few_samples(monkeypatch)
     record = frog_recipes.run_trial("shared fakes", 0.1, 0)
     assert record["settings"]["shared"] and record["updates"] >= 20
-    assert len(record["moments"]) == 3 and 0 < record["kernel_distance"] < 1
+    assert record["moments"] and 0 < record["kernel_distance"] < 1
+
+
+def test_the_second_stage_has_other_settings_and_rates_that_fall_anew():
+    settings = frog_recipes.TRIALS["two stages"]
+    for used, factor in ((0.0, 1.0), (0.4, 1.0), (0.6, 0.5), (0.7999, 0.0)):
+        stage, found = frog_recipes.find_stage(settings, used)
+        assert stage is settings and found == pytest.approx(factor, abs=1e-3)
+    for used, factor in ((0.8, 1.0), (0.9, 0.5), (1.0, 0.0)):
+        stage, found = frog_recipes.find_stage(settings, used)
+        assert stage["augmentations"] and stage["rates"] == (1e-4, 1.5e-4)
+        assert found == pytest.approx(factor, abs=1e-6)
+    assert long_frogs.find_stage(839.0)[0] == frog_recipes.TRIALS["shared fakes"]
+    stage, factor = long_frogs.find_stage(841.0)
+    assert stage["augmentations"] and stage["shared"]
+    assert factor == pytest.approx(1.0, abs=0.01)
+
+
+def test_the_long_training_goes_on_after_a_cut_and_keeps_its_best_look(tmp_path, monkeypatch):
+    pytest.importorskip("tensorflow")
+    few_samples(monkeypatch)
+    monkeypatch.setattr(long_frogs, "LOOKS", 1)
+    monkeypatch.setattr(long_frogs, "SECONDS", 1)
+    monkeypatch.setattr(long_frogs, "FIRST", 0.01)  # both stages
+    long_frogs.train(tmp_path, 0)
+    first, last = json.loads((tmp_path / "log.json").read_text())
+    assert first[1] == 0 and last[1] >= 20
+    run = long_frogs.Run(tmp_path, 0)
+    assert run.step == last[1] and len(run.looks) == 2
+    before = [np.array(v) for v in run.training.variables()]
+    run.train(1)
+    assert any(np.any(a != np.array(b)) for a, b in zip(before, run.training.variables()))
+    assert (tmp_path / "best.npz").exists() and (tmp_path / "drawn01.npz").exists()
 
 
 def test_the_stored_recipes_are_three_seeds_of_equal_time():
