@@ -48,8 +48,9 @@ def mount_drive(folder):
 
 def keep_runs(runs):
     """Make `runs`, on Drive if somebody wants it. Where it is, the question was answered."""
-    if runs.is_symlink() or runs.exists():
+    if runs.exists():
         return
+    runs.unlink(missing_ok=True)  # a link to a Drive that is no longer mounted
     answer = input(QUESTION).strip(" /").removeprefix("content/drive/").removeprefix("MyDrive/")
     folder = mount_drive(answer) if answer else None
     if folder:

@@ -2,7 +2,7 @@
 
 The slow tests run each lesson as a user of Colab does: the notebook alone, in an empty folder, with
 Colab's versions and a stand-in for `google.colab`; git is led to a copy of this working tree. The
-environment is the one whose Python the variable COLAB_PYTHON names, or uv makes one.
+environment is the one whose Python the variable COLAB_PYTHON names, or a new one.
 """
 
 import builtins
@@ -166,6 +166,10 @@ def test_runs_live_on_drive(answer, asked, tmp_path, capsys):
     (tmp_path / "runs" / "02_vanilla_gan" / "ci").mkdir(parents=True)
     assert (tmp_path / "drive/MyDrive/gans/here/02_vanilla_gan/ci").is_dir()
     assert "the folder gans/here of your Drive" in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "drive")
+    asked.append("")
+    colab_start.keep_runs(tmp_path / "runs")  # Drive is gone, so it is asked again
+    assert not asked and not (tmp_path / "runs").is_symlink()
 
 
 def test_without_drive_runs_stay_and_a_failure_is_asked_again(asked, tmp_path, capsys):
@@ -207,10 +211,14 @@ def python(tmp_path_factory):
     """A Python with Colab's packages, which the tests may change."""
     if named := os.environ.get("COLAB_PYTHON"):
         return named
-    if not (uv := shutil.which("uv")):
-        pytest.skip("no uv, and no environment in COLAB_PYTHON")
+    if uv := shutil.which("uv"):
+        command = [uv, "venv", "-q", "--seed", "--python", "3.13"]
+    elif python := shutil.which("python3.13"):
+        command = [python, "-m", "venv"]
+    else:
+        pytest.skip("no uv, no Python 3.13, and no environment in COLAB_PYTHON")
     folder = tmp_path_factory.mktemp("environment")
-    subprocess.run([uv, "venv", "-q", "--seed", "--python", "3.13", folder / "env"], check=True)
+    subprocess.run([*command, folder / "env"], check=True)
     (found,) = [path for path in folder.glob("env/*/python*") if path.stem == "python"]
     subprocess.run([found, "-m", "pip", "install", "-q", *PINNED.split()], check=True)
     return str(found)
@@ -272,7 +280,7 @@ class Session:
     def __init__(self, manager):
         self.client = manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=120)
+        self.client.wait_for_ready(timeout=300)
         self.questions, self.printed = [], ""
 
     def answer(self, message):
@@ -286,29 +294,34 @@ class Session:
 
     def run(self, source, may_fail=False):
         hooks = {"output_hook": self.show, "stdin_hook": self.answer}
-        reply = self.client.execute_interactive(source, allow_stdin=True, timeout=600, **hooks)
+        reply = self.client.execute_interactive(source, allow_stdin=True, timeout=900, **hooks)
         assert may_fail or reply["content"]["status"] == "ok", f"{source}\n{self.printed[-3000:]}"
+
+
+def run_in_colab(cells, manager, content):
+    """Run all cells, and the first once more: nothing may be asked again."""
+    session = Session(manager)
+    try:
+        for cell in [*cells, cells[0]]:
+            tags = cell.metadata.get("tags", [])
+            source = cell.source.replace("/content/", f"{content}/") if "colab" in tags else None
+            session.run(source or cell.source, "raises-exception" in tags)
+        session.run('import os, gan_utils; print("At:", os.getcwd(), gan_utils.__file__)')
+    finally:
+        session.client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    return session
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", LESSONS, ids=[path.stem for path in LESSONS])
 def test_a_lesson_runs_in_colab_from_its_first_cell(path, python, served, tmp_path):
     uninstall(python)
-    before = versions_of(python)
-    manager = start_kernel(python, served, tmp_path)
-    content = str(tmp_path / "content")
-    try:
-        session = Session(manager)
-        cells = [c for c in read(served / "notebooks" / path.name).cells if c.cell_type == "code"]
-        for cell in [*cells, cells[0]]:  # the first once more: nothing is asked again
-            tags = cell.metadata.get("tags", [])
-            source = cell.source.replace("/content/", f"{content}/") if "colab" in tags else None
-            session.run(source or cell.source, "raises-exception" in tags)
-        session.run('import os, gan_utils; print("At:", os.getcwd(), gan_utils.__file__)')
-    finally:
-        manager.shutdown_kernel(now=True)
-        after = versions_of(python)
-        uninstall(python)
+    before, content = versions_of(python), str(tmp_path / "content")
+    cells = [c for c in read(served / "notebooks" / path.name).cells if c.cell_type == "code"]
+    session = run_in_colab(cells, start_kernel(python, served, tmp_path), content)
+    after = versions_of(python)
+    uninstall(python)
     assert after == before and "('keras', " in before
     assert session.questions == [colab_start.QUESTION]
     at, package = re.search(r"At: (\S+) (\S+)", session.printed).groups()
