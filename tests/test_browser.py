@@ -79,6 +79,7 @@ def serve(folder, notebooks):
         path.write_text(json.dumps(settings))
     places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "runtime"}
     places |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
+    places |= {"IPYTHONDIR": "ipython"}
     own = {name: str(folder / place) for name, place in places.items()}
     # While a test runs, pytest's own variable would hide from us what students see in red.
     rest = {name: x for name, x in os.environ.items() if not name.startswith("PYTEST_")}
