@@ -157,6 +157,7 @@ kernel.RunningKernel.execute_cell_input = execute_cell_input
 
 # Files of a minute come first, so that no worker is left alone with one at the end.
 LONG = (
+    "test_browser",
     "test_exercises",
     "test_capstone",
     "test_checkpoint",
