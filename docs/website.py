@@ -55,7 +55,7 @@ CONFIG = {
 
 
 def mark(notebook):
-    """Fold the check cells of a notebook below their titles; the descriptions of its pictures."""
+    """Fold check cells below their titles, drop the one for Colab; descriptions of the pictures."""
     described = {}
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
@@ -63,6 +63,8 @@ def mark(notebook):
                 name = hashlib.sha256(base64.b64decode(png)).hexdigest()
                 described[name] = output["metadata"].get("image/png", {}).get("alt", "")
         tags = cell["metadata"].setdefault("tags", [])
+        if "colab" in tags:
+            tags.append("remove-cell")
         if "check" in tags:
             tags.append("hide-cell")
             title = re.match(r"# @title (.*)", "".join(cell["source"]))[1]
