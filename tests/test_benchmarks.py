@@ -270,7 +270,7 @@ def test_the_second_stage_has_other_settings_and_rates_that_fall_anew():
     assert factor == pytest.approx(1.0, abs=0.01)
 
 
-def test_the_long_training_goes_on_after_a_cut_and_keeps_its_best_look(tmp_path, monkeypatch):
+def test_the_long_training_goes_on_after_a_cut(tmp_path, monkeypatch):
     pytest.importorskip("tensorflow")
     few_samples(monkeypatch)
     monkeypatch.setattr(long_frogs, "LOOKS", 1)
@@ -284,7 +284,7 @@ def test_the_long_training_goes_on_after_a_cut_and_keeps_its_best_look(tmp_path,
     before = [np.array(v) for v in run.training.variables()]
     run.train(1)
     assert any(np.any(a != np.array(b)) for a, b in zip(before, run.training.variables()))
-    assert (tmp_path / "best.npz").exists() and (tmp_path / "drawn01.npz").exists()
+    assert (tmp_path / "drawn01.npz").exists()
 
 
 def test_the_stored_recipes_are_three_seeds_of_equal_time():
