@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below 3 it prints lines that are no errors
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # many notebooks may share a GPU
 # What TensorFlow's C++ side prints while it starts is hidden; no log level silences all of it.
 stderr = os.dup(2)
 with open(os.devnull, "w") as null:

@@ -88,7 +88,7 @@ def code_lines(path, tree):
     return code - documented
 
 
-LIMIT = 1419
+LIMIT = 1420
 
 
 def test_the_package_stays_small():
