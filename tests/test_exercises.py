@@ -9,6 +9,7 @@ import nbclient
 import nbformat
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from gan_utils import exercises
 from gan_utils.exercises import book, engine, grading, versions
@@ -44,6 +45,30 @@ def test_a_known_mistake_gets_its_own_hint(number, name):
     outcome = engine.judge(ALL[number], candidate)
     assert outcome.state == "wrong"
     assert outcome.hint == hint
+
+
+def test_two_mistakes_in_one_answer_get_two_hints():
+    exercise = ALL["03.2"]
+    hints = {exercise.wrong[name][1] for name in ("size forgotten", "compile forgotten")}
+    outcome = engine.judge(exercise, exercise.solution | {"f": "1001", "g": "1001"})
+    assert set(outcome.hint.splitlines()) == hints
+    outcome = engine.judge(exercise, exercise.solution | {"f": "1001", "h": "1011"})
+    first, second = outcome.hint.splitlines()
+    assert first == exercise.wrong["compile forgotten"][1] and second.startswith("(h): ")
+
+
+def test_a_slip_with_the_tape_is_told_in_plain_words():
+    def outside(generator, discriminator, optimizer, batch_size):
+        latents = tf.random.normal((batch_size, generator.input_shape[-1]))
+        with tf.GradientTape() as tape:
+            fakes = generator(latents, training=True)
+        loss = tf.reduce_mean(discriminator(fakes, training=True))
+        variables = generator.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        return loss
+
+    outcome = engine.judge(ALL["02.2"], (ALL["02.2"].solution[0], outside))
+    assert outcome.state == "broken" and "must stand under the tape" in outcome.message
 
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=[path.stem for path in SOLUTIONS])
