@@ -30,7 +30,7 @@ RESULTS = FOLDER / "data" / "ring_remedies.json"
 NUM_UPDATES, NUM_SEEDS, NUM_RECIPE_SEEDS, RECIPE = 1200, 10, 20, "hurried recipe"
 # What the games need besides functions.
 NAMES = {"centers", "hurried", "balanced", "least_squares", "hinge", "smoothed"}
-NAMES |= {"mean", "relu", "wasserstein", "gp", "remedies"}
+NAMES |= {"mean", "relu", "wasserstein", "gp", "strong_gp", "remedies"}
 
 
 class Dice:

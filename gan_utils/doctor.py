@@ -54,7 +54,7 @@ RULES = {
     ),
     "discriminator too strong": (
         "05_training_failures, 1. Vanishing gradients",
-        "Take the non-saturating loss, lower D's rate, or blur D's inputs with noise.",
+        "Take the non-saturating loss, bring the rates nearer together, or blur D's inputs.",
         # D(x) - D(G(z)): up to 0.4 in healthy runs, 0.85 and more where D wins.
         ("gap > 0.7", OUTPUTS + ": D wins."),
     ),
