@@ -54,6 +54,15 @@ class Exercise:
     hints: tuple
     solution: object
     wrong: dict = dataclasses.field(default_factory=dict)
+    known: dict = dataclasses.field(default_factory=dict, init=False)
+
+    def rows_of(self, mistake):
+        """What the tests say of a known mistake, worked out once; nothing if they stop."""
+        if mistake not in self.known:
+            self.known[mistake] = []
+            with contextlib.suppress(Exception), np.errstate(all="ignore"):
+                self.known[mistake] = list(self.tests(self.wrong[mistake][0]))
+        return self.known[mistake]
 
     def show_solution(self):
         """Source of the solution's functions, or the values in words."""
@@ -152,15 +161,14 @@ def _find_hints(exercise, rows):
     that has the values of all rows comes first.
     """
     wrong, known = {row.what: row for row in rows if not row.fits}, []
-    for candidate, words in exercise.wrong.values():
-        with contextlib.suppress(Exception), np.errstate(all="ignore"):
-            others = list(exercise.tests(candidate))
-            own = [row for row in others if not row.fits]
-            if own and all(row.what in wrong and _same(wrong[row.what], row) for row in own):
-                alike = len(others) == len(rows) and all(map(_same, rows, others))
-                known.append(((alike, len(own)), {row.what for row in own}, words))
-                if alike:
-                    break
+    for mistake, (_, words) in exercise.wrong.items():
+        others = exercise.rows_of(mistake)
+        own = [row for row in others if not row.fits]
+        if own and all(row.what in wrong and _same(wrong[row.what], row) for row in own):
+            alike = len(others) == len(rows) and all(map(_same, rows, others))
+            known.append(((alike, len(own)), {row.what for row in own}, words))
+            if alike:
+                break
     hints = []
     for _, explained, words in sorted(known, key=lambda mistake: mistake[0], reverse=True):
         if explained <= wrong.keys():
