@@ -52,9 +52,6 @@ class Recorder(keras.callbacks.Callback):
         latents: `(n, latent_dim)`, the same through the whole run, to compare pictures.
         every: updates between two records of samples.
         live: show a figure in the notebook that is redrawn at each record, with the time left.
-        real: for points, real points behind the live figure.
-        band: where the curves of normal runs lie, drawn behind those of the live figure; see
-            `results.load_band`.
 
     Attributes:
         steps: number of each logged update; with `steps_per_execution = n` each n-th is logged.
@@ -68,14 +65,12 @@ class Recorder(keras.callbacks.Callback):
     Taught in: `02_vanilla_gan`.
     """
 
-    def __init__(self, latents, *, every=250, live=False, real=None, band=None):
+    def __init__(self, latents, *, every=250, live=False):
         super().__init__()
-        remedy = "Draw them with data.sample_latents(16, latent_dim)."
-        self.latents = checks.check_array(
-            "Recorder()", "latents", latents, (None, None), remedy=remedy
-        )
+        shape, remedy = (None, None), "Draw them with data.sample_latents(16, latent_dim)."
+        self.latents = checks.check_array("Recorder()", "latents", latents, shape, remedy=remedy)
         self.every = checks.check_int("Recorder()", "every", every)
-        self.live, self.real, self.band = live, real, band
+        self.live = live
         self.step, self.steps, self.logs = 0, [], {}
         self.sample_steps, self.samples = [], []
 
@@ -118,29 +113,24 @@ class Recorder(keras.callbacks.Callback):
         self.logs = {name.removeprefix("logs/"): values.tolist() for name, values in logs.items()}
 
     def _record(self):
-        fakes = self.model.generate(self.latents)
         self.sample_steps.append(self.step)
-        self.samples.append(fakes)
+        self.samples.append(self.model.generate(self.latents))
         try:
             if self.live and self.steps:
-                self._draw(fakes)
+                self._draw()
         except Exception as error:  # a picture must not end a training
             print(f"The recorder goes on without pictures ({type(error).__name__}: {error}).")
             self.live = False
 
-    def _draw(self, fakes):
+    def _draw(self):
         from IPython.display import display
 
-        if fakes.ndim == 4:
-            fakes = np.clip(fakes, -1.0, 1.0)  # of a generator without tanh
         seconds = time.perf_counter() - self.start_time
         title = f"{self.step:,} updates in {format_time(seconds)}"
         if self.total and self.step < self.total:
             left = format_time(seconds / max(1, self.made) * (self.total - self.step))
             title = f"{self.step:,} of {self.total:,} updates, {left} left"
-        real = self.real if fakes.ndim == 2 else None
-        options = {"real": real, "band": self.band}
-        figure = plotting.plot_progress(self.steps, self.logs, fakes, title, **options)
+        figure = plotting.plot_progress(self.steps, self.logs, self.samples[-1], title)
         if self.display is None:
             self.display = display(figure, display_id=True)
         else:

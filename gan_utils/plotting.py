@@ -202,16 +202,15 @@ def plot_curves(steps, curves, title="", *, ax=None, ylabel="", smooth=1, band=N
     return ax
 
 
-def plot_progress(steps, logs, samples, title="", *, real=None, band=None):
+def plot_progress(steps, logs, samples, title="", *, band=None):
     """One picture of a run: samples at fixed latents, losses, and D's output on real and fake.
 
     Args:
         steps: `(n,)`, number of updates.
         logs: mapping with `discriminator_loss`, `generator_loss`, `d_real`, `d_fake`, each `(n,)`.
         samples: the newest fake images `(m, height, width, channels)`, of which the first 16 are
-            shown, or points `(m, 2)` or `(m, 1)`.
+            shown, or points `(m, 2)`.
         title: shown over the figure.
-        real: real points drawn behind fake points.
         band: as in `plot_curves`.
 
     Returns:
@@ -222,17 +221,13 @@ def plot_progress(steps, logs, samples, title="", *, real=None, band=None):
 
     Taught in: `02_vanilla_gan`.
     """
-    samples = checks.as_numpy(samples)
     size = {"figsize": (9.0, 4.2), "width_ratios": (1.0, 1.25), "layout": "constrained"}
     figure, axes = plt.subplot_mosaic("SL;SD", **size)
     figure.get_layout_engine().set(rect=(0.0, 0.0, 1.0, 0.93))  # room for the title
     if samples.ndim == 4:
         show_grid(samples[:16], ax=axes["S"])
-    elif samples.shape[1] == 1:
-        axes["S"].hist(samples[:, 0], bins=50, color=FAKE, label="fake")
-        axes["S"].set(xlabel="$x$", ylabel="samples")
     else:
-        plot_points(real, samples, ax=axes["S"])
+        plot_points(None, samples, ax=axes["S"])
     for panel, name, labels in ("L", "Losses", LOSSES), ("D", "Output of D", OUTPUTS):
         curves = {label: logs[label] for label in labels if label in logs}
         plot_curves(steps, curves, name, ax=axes[panel], smooth=len(steps) // 50, band=band)
