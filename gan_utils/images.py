@@ -84,17 +84,17 @@ def check_range(images, caller, *, whole_set=False):
     return array
 
 
-def make_grid(images, num_columns=None, *, padding=1):
+def make_grid(images, num_columns=None):
     """One large image with the given images side by side, row by row.
 
     Args:
         images: `(n, height, width, channels)`, float in [-1, 1], of 1, 3 or 4 channels.
         num_columns: images in a row; by default the square root of n, rounded up.
-        padding: white pixels between two images.
 
     Returns:
-        `(rows * (height + padding) - padding, columns * (width + padding) - padding, channels)`,
-        float32. Sixteen 28 x 28 digits give a grid of 115 x 115. Empty places are white.
+        `(rows * (height + 1) - 1, columns * (width + 1) - 1, channels)`, float32, with a white
+        pixel between two images. Sixteen 28 x 28 digits give a grid of 115 x 115. Empty places are
+        white.
 
     Raises:
         ValueError: if `images` has not four dimensions, is empty, or leaves [-1, 1].
@@ -105,7 +105,7 @@ def make_grid(images, num_columns=None, *, padding=1):
     checks.require(fits, f"make_grid() received images of shape {images.shape}.", advice)
     columns = num_columns or int(np.ceil(np.sqrt(len(images))))
     rows = -(-len(images) // columns)
-    margins = ((0, rows * columns - len(images)), (0, padding), (0, padding), (0, 0))
+    margins = ((0, rows * columns - len(images)), (0, 1), (0, 1), (0, 0))
     tiles = np.pad(images, margins, constant_values=1.0)
     grid = np.vstack([np.hstack(row) for row in tiles.reshape(rows, columns, *tiles.shape[1:])])
-    return grid[: len(grid) - padding, : grid.shape[1] - padding]
+    return grid[:-1, :-1]

@@ -106,15 +106,15 @@ def set_log_scale(ax):
     ax.yaxis.set_minor_locator(ticker.NullLocator())
 
 
-def show_grid(images, title="", *, num_columns=None, ax=None, scale=1.0):
+def show_grid(images, title="", *, num_columns=None, ax=None):
     """A grid of images on one axes.
 
     Args:
         images: `(n, height, width, channels)`, float in [-1, 1].
         title: what the reader should see.
         num_columns: images in a row; by default the grid is square, with ten in a row at most.
-        ax: axes to draw on; by default a new figure.
-        scale: size of a new figure; 1.0 makes an image at least 64 screen pixels wide.
+        ax: axes to draw on; by default a new figure, whose images are at least 64 screen pixels
+            wide.
 
     Returns:
         The axes.
@@ -126,7 +126,7 @@ def show_grid(images, title="", *, num_columns=None, ax=None, scale=1.0):
     """
     num_columns = num_columns or min(10, int(np.ceil(np.sqrt(len(images)))))
     grid = image_arrays.make_grid(images, num_columns)
-    width = 0.82 * scale * max(num_columns, grid.shape[1] / 33.0)
+    width = 0.82 * max(num_columns, grid.shape[1] / 33.0)
     height = width * grid.shape[0] / grid.shape[1]
     ax = ax or plt.subplots(figsize=(width + 0.1, height + 0.35))[1]
     ax.imshow((grid + 1) / 2, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
@@ -234,29 +234,6 @@ def plot_progress(steps, logs, samples, title="", *, band=None):
     axes["L"].set_xlabel("")
     figure.suptitle(title, x=0.01, y=0.97, ha="left", fontsize="medium")
     return figure
-
-
-def plot_samples_through_time(steps, samples, title="", *, num_moments=6, num_images=8):
-    """The same latents at several moments of a run: a row a moment, a column a latent.
-
-    Args:
-        steps: number of updates of each recorded moment.
-        samples: one array of images `(n, height, width, channels)` for each moment.
-        title: what the reader should see.
-        num_moments: rows, evenly spread over the recording, first and last included.
-        num_images: columns.
-
-    Returns:
-        The axes.
-
-    Raises:
-        ValueError: if the images do not fit, as in `images.make_grid`.
-
-    Taught in: `02_vanilla_gan`.
-    """
-    chosen = np.unique(np.linspace(0, len(samples) - 1, num_moments).round().astype(int))
-    rows = {f"{steps[i]:,}": samples[i][:num_images] for i in chosen}
-    return show_rows(rows, title, ylabel="updates")
 
 
 def show_rows(rows, title="", *, ylabel=""):

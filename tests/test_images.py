@@ -82,7 +82,7 @@ def test_grid_places_images_row_by_row():
     tiles = np.stack(
         [np.full((2, 3, 1), value, "float32") for value in (-1.0, -0.5, 0.0, 0.5, 1.0)]
     )
-    grid = images.make_grid(tiles, 2, padding=1)
+    grid = images.make_grid(tiles, 2)
     assert grid.shape == (3 * 3 - 1, 2 * 4 - 1, 1)
     assert (
         grid[0, 0, 0] == -1.0

@@ -178,8 +178,8 @@ BUGS = {
     ),
     "strip shows other latents": (
         "results",
-        "plotting.plot_samples_through_time(steps, samples,",
-        "plotting.plot_samples_through_time(steps, samples[:, ::-1],",
+        "samples[i, :10] for i in chosen",
+        "samples[i, -10:] for i in chosen",
         "test_results.test_a_recording_is_shown_as_two_figures_a_sentence_and_a_slider",
     ),
     "legend without names": (

@@ -109,20 +109,6 @@ def test_progress_shows_samples_losses_and_outputs():
     assert [len(c.get_offsets()) for c in figure.axes[0].collections] == [5]
 
 
-def test_samples_through_time_show_a_moment_a_row_and_a_latent_a_column():
-    steps, moments = [0, 10, 20, 30, 40], [np.clip(IMAGES - 0.1 * i, -1, 1) for i in range(5)]
-    ax = plotting.plot_samples_through_time(steps, moments, num_moments=3, num_images=4)
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["0", "20", "40"]
-    shown = ax.images[0].get_array()
-    assert shown.shape == (3 * 5 - 1, 4 * 5 - 1, 3)
-    for row, i in enumerate((0, 2, 4)):
-        for column in range(4):
-            tile = shown[5 * row : 5 * row + 4, 5 * column : 5 * column + 4]
-            np.testing.assert_allclose(tile, (moments[i][column] + 1) / 2, atol=1e-6)
-    ax.figure.draw_without_rendering()
-    assert ax.get_window_extent().width / 4 >= 64
-
-
 def test_rows_of_images_have_their_names_at_their_middles():
     rows = {"real digits": IMAGES[:3], "mean of all": -IMAGES[:3]}
     ax = plotting.show_rows(rows, "Two rows", ylabel="rows")

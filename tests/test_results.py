@@ -147,6 +147,8 @@ def test_a_recording_is_shown_as_two_figures_a_sentence_and_a_slider(monkeypatch
     rows, curve, sentence, slider = shown
     assert "Frogs through training" in plotting.alt_text(rows)
     steps, samples, distances = results.load_recording("narrow_frogs")
+    names = [label.get_text() for label in rows.axes[0].get_yticklabels()]
+    assert len(names) == 6 and (names[0], names[-1]) == ("0", f"{steps[-1]:,}")
     strip = rows.axes[0].images[0].get_array()
     for row, i in ((0, 0), (5, -1)):  # the first ten latents at the first and last moment
         tiles = [strip[33 * row : 33 * row + 32, 33 * j : 33 * j + 32] for j in range(10)]
