@@ -100,17 +100,12 @@ class Recorder(keras.callbacks.Callback):
             self._record()
 
     def state(self):
-        """What was recorded so far, as a mapping from names to arrays; `restore` takes it back."""
-        logs = {f"logs/{name}": np.array(values) for name, values in self.logs.items()}
-        names = ("step", "steps", "sample_steps", "samples")
-        return {name: np.array(getattr(self, name)) for name in names} | logs
+        """What was recorded so far beside `samples`, as numbers and lists for JSON."""
+        return {name: getattr(self, name) for name in ("step", "steps", "logs", "sample_steps")}
 
-    def restore(self, state):
-        """Go on recording after what `state` holds; what was recorded since then is forgotten."""
-        self.step, self.samples = int(state["step"]), list(state["samples"])
-        self.steps, self.sample_steps = state["steps"].tolist(), state["sample_steps"].tolist()
-        logs = {name: values for name, values in state.items() if name.startswith("logs/")}
-        self.logs = {name.removeprefix("logs/"): values.tolist() for name, values in logs.items()}
+    def restore(self, state, samples):
+        """Go on recording after these; what was recorded since then is forgotten."""
+        vars(self).update(state, samples=list(samples))
 
     def _record(self):
         self.sample_steps.append(self.step)
@@ -209,9 +204,10 @@ class Checkpoint(keras.callbacks.Callback):
         arrays = {f"variable/{i}": v for i, (_, v) in enumerate(self.model.copy_variables())}
         if not all(np.isfinite(array).all() for array in arrays.values()):
             return  # the last update of an epoch broke a weight; its losses do not show it yet
-        if self.recorder is not None:
-            arrays |= {f"recorder/{name}": v for name, v in self.recorder.state().items()}
         state = {"epoch": epoch, "epochs": self.epochs, "history": self.history}
+        if self.recorder is not None:
+            state["recorder"] = self.recorder.state()
+            arrays["samples"] = np.array(self.recorder.samples)
         buffer = io.BytesIO()
         np.savez(buffer, state=json.dumps(state | {"marks": self.marks}), **arrays)
         content = buffer.getvalue()
@@ -240,8 +236,7 @@ class Checkpoint(keras.callbacks.Callback):
         variables = [variable for variable, _ in self.model.copy_variables()]
         autodiff.assign((v, arrays[f"variable/{i}"]) for i, v in enumerate(variables))
         if self.recorder is not None:
-            of_recorder = {k: v for k, v in arrays.items() if k.startswith("recorder/")}
-            self.recorder.restore({k.removeprefix("recorder/"): v for k, v in of_recorder.items()})
+            self.recorder.restore(state["recorder"], arrays["samples"])
         self.epochs, self.history = state["epochs"], state["history"]
         print(f"Resumed after epoch {state['epoch']} of {epochs}, saved in {self.folder}.", end=" ")
         print("Delete it to start anew; changes inside losses, layers, data sets go unseen.")
@@ -262,8 +257,7 @@ def _fingerprint(gan, recorder):
         marks |= {"data": data.sha256(gan.batches.images), "batch_size": gan.batches.size}
     for name in ("generator_optimizer", "discriminator_optimizer"):
         optimizer = getattr(gan, name)
-        settings = {**optimizer.get_config(), "name": type(optimizer).__name__}
-        marks[name] = json.dumps(settings, default=repr)
+        marks[name] = {**optimizer.get_config(), "name": type(optimizer).__name__}
     if recorder is not None:
         marks["recorder"] = data.sha256(recorder.latents), recorder.every
     return {name: str(mark) for name, mark in marks.items()}

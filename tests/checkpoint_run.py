@@ -43,9 +43,10 @@ def train(gan, recorder, folder=None, epochs=4, callbacks=(), images=POINTS, **k
 def digest(gan, recorder, history):
     """SHA-256 of every bit of the end of a run: variables, recordings, history."""
     arrays = [value for _, value in gan.copy_variables()]
-    arrays += [values for _, values in sorted(recorder.state().items())]
+    arrays += [np.array(recorder.samples)]
     arrays += [np.array(history.epoch), *(np.array(v) for _, v in sorted(history.history.items()))]
     parts = [f"{array.dtype} {array.shape}".encode() + array.tobytes() for array in arrays]
+    parts += [repr(sorted(recorder.state().items())).encode()]
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
