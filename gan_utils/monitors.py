@@ -211,17 +211,12 @@ class Checkpoint(keras.callbacks.Callback):
         buffer = io.BytesIO()
         np.savez(buffer, state=json.dumps(state | {"marks": self.marks}), **arrays)
         content = buffer.getvalue()
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with open(self.folder / "unfinished", "wb") as file:
-                file.write(content)
-                os.fsync(file.fileno())
-            name = f"epoch_{epoch:06d}_{data.sha256(content)[:16]}.npz"
-            os.replace(self.folder / "unfinished", self.folder / name)
-        except OSError as error:
-            passed = f"A checkpoint could not be written to {self.folder} ({error})."
-            remedy = "Make room for three, or choose another folder; the last good one stays."
-            raise OSError(f"{passed} {remedy}") from error
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "unfinished", "wb") as file:
+            file.write(content)
+            os.fsync(file.fileno())
+        name = f"epoch_{epoch:06d}_{data.sha256(content)[:16]}.npz"
+        os.replace(self.folder / "unfinished", self.folder / name)
         for path in sorted(self.folder.glob("epoch_*.npz"))[:-2]:
             path.unlink(missing_ok=True)
 
