@@ -92,10 +92,11 @@ def input_gradients(function, inputs):
 
     Taught in: `04_wgan`.
     """
-    inputs = keras.ops.convert_to_tensor(inputs)
-    _, _, (gradient,) = _differentiate(
-        lambda values: (keras.ops.sum(function(*values)), None), [inputs]
-    )
+
+    def total(values):
+        return keras.ops.sum(function(*values)), None
+
+    _, _, (gradient,) = _differentiate(total, [keras.ops.convert_to_tensor(inputs)])
     return gradient
 
 

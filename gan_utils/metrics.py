@@ -53,16 +53,12 @@ def covered_classes(probabilities, *, confidence=0.6):
         `(covered, clear_share)`: an int in 0..num_classes and a float in [0, 1].
 
     Raises:
-        ValueError: if the rows are no probabilities.
+        ValueError: if the shape does not fit, there are no rows, or a value is NaN.
 
     Source: the count of Metz et al. 2016, arXiv:1611.02163, section 3.3, with a threshold as in
     `covered_modes`. Taught in: `08_measuring_gans`.
     """
-    caller, remedy = "covered_classes()", "Use what features.classify(images, name) returns."
-    rows = checks.check_array(caller, "probabilities", probabilities, (None, None), remedy=remedy)
-    fits = rows.min() >= 0.0 and np.allclose(rows.sum(axis=1), 1.0, atol=1e-3)
-    passed = f"{caller} received rows that do not add up to 1, or a value below 0."
-    checks.require(fits, passed, "It expects probabilities (n, num_classes).", remedy)
+    rows = checks.check_array("covered_classes()", "probabilities", probabilities, (None, None))
     return _count_covered(rows.argmax(axis=1), rows.max(axis=1) >= confidence, rows.shape[1])
 
 

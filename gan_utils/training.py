@@ -122,7 +122,7 @@ class GAN(keras.Model):
             y: must stay None.
             batch_size: images in one update of D, 32 by default; with an array only. A step of
                 `fit` is one update of G and `discriminator_steps` of D. A batch of a data set is
-                split between D's updates instead.
+                split evenly between D's updates instead, and a remainder is left out.
             epochs, verbose, callbacks: of `keras.Model.fit`.
             **kwargs: `initial_epoch`; with a data set `steps_per_epoch`.
 
@@ -262,11 +262,10 @@ class GAN(keras.Model):
 
     def _prepare(self, x, batch_size):
         """The batches for `fit`, and the first one, once the data is known to fit."""
-        steps = self.discriminator_steps
         if isinstance(x, np.ndarray):
             self._check_images(x)
             size = checks.check_int("fit()", "batch_size", 32 if batch_size is None else batch_size)
-            batches = ShuffledBatches(x, size, steps, seed=self.seed)
+            batches = ShuffledBatches(x, size, self.discriminator_steps, seed=self.seed)
             return batches, batches[0]
         is_sequence = isinstance(x, keras.utils.PyDataset)
         passed = f"fit() received data of type {type(x).__name__}."
@@ -275,9 +274,6 @@ class GAN(keras.Model):
         checks.require(is_sequence or hasattr(x, "element_spec"), passed, expected, remedy)
         first = np.asarray(_first(x[0] if is_sequence else next(iter(x), np.empty(0))))
         self._check_images(first)
-        passed = f"fit() received a batch of {len(first)} images for {steps} updates of D."
-        remedy = f"Make it a multiple of {steps}, with drop_remainder=True."
-        checks.require(len(first) % steps == 0, passed, remedy)
         return x, first.astype("float32")
 
     def _check_images(self, x):
@@ -295,14 +291,12 @@ class GAN(keras.Model):
         checks.require(self.trained == [id(v) for v in self.trainable_variables], message)
         if self.checked:
             return
-        saved, fakes = self.copy_variables(), self.draw(len(real))
+        saved, n = self.copy_variables(), len(real)
         try:
             # A last layer that starts at zero would hide G from every gradient.
             _disturb(self.discriminator, 0.05)
-            _check_gradient(self.discriminator, lambda: self.judge(real, fakes))
-            _check_gradient(
-                self.generator, lambda: (self.judge_generator(real, self.draw(len(real))), None)
-            )
+            _check_gradient(self.discriminator, lambda: self.judge(real, self.draw(n))[0])
+            _check_gradient(self.generator, lambda: self.judge_generator(real, self.draw(n)))
             _check_bounds(self.discriminator, real, 0.0 if self.log_scores else -1.0)
         finally:
             autodiff.assign(saved)
@@ -380,7 +374,8 @@ def _disturb(network, scale):
 
 
 def _check_gradient(network, loss):
-    gradients = autodiff.value_and_gradients(loss, network.trainable_variables)[2]
+    variables = network.trainable_variables
+    gradients = autodiff.value_and_gradients(lambda: (loss(), None), variables)[2]
     passed = f"No gradient reaches the network {network.name!r}, which would stand still."
     remedy = "Set `trainable = True` before compile(), or look for what cuts its path."
     learns = any(np.any(ops.convert_to_numpy(gradient)) for gradient in gradients)
