@@ -256,22 +256,19 @@ def nearest_neighbors(samples, references):
 
 def _nearest_of(samples, references, mirror, excluded=None):
     """`nearest_neighbors` among references and their mirror images, without one for each sample."""
-    flat = samples.reshape(len(samples), -1)
-    found = []
-    for side in (references, references[:, :, ::-1]) if mirror else (references,):
-        side, indices = side.reshape(len(side), -1), []
-        squares = np.square(side).sum(axis=1)
-        for part in _parts(np.arange(len(flat)), len(side)):
-            # The length of the sample itself does not change which reference is nearest.
-            scores = squares - 2.0 * flat[part] @ side.T
-            if excluded is not None:
-                scores[np.arange(len(part)), excluded[part]] = np.inf
-            indices.append(scores.argmin(axis=1))
-        indices = np.concatenate(indices)
-        # Once more without the rounding of the sum above, so that a copy has distance 0.
-        found.append((indices, np.linalg.norm(flat - side[indices], axis=1)))
-    nearer = np.argmin([distances for _, distances in found], axis=0)
-    return tuple(np.choose(nearer, pair) for pair in zip(*found))
+    pool = np.concatenate([references, references[:, :, ::-1]]) if mirror else references
+    pool, flat = pool.reshape(len(pool), -1), samples.reshape(len(samples), -1)
+    squares, indices = np.square(pool).sum(axis=1), []
+    for part in _parts(np.arange(len(flat)), len(pool)):
+        # The length of the sample itself does not change which reference is nearest.
+        scores = squares - 2.0 * flat[part] @ pool.T
+        if excluded is not None:
+            of_sides = scores.reshape(len(part), -1, len(references))
+            of_sides[np.arange(len(part)), :, excluded[part]] = np.inf
+        indices.append(scores.argmin(axis=1))
+    indices = np.concatenate(indices)
+    # Once more without the rounding of the sum above, so that a copy has distance 0.
+    return indices % len(references), np.linalg.norm(flat - pool[indices], axis=1)
 
 
 def _check_samples(caller, sets):
