@@ -5,8 +5,6 @@ import math
 import keras
 from keras import layers
 
-from gan_utils import checks
-
 
 def build_mlp_generator(latent_dim, output_shape, *, units=(256, 512, 1024), activation="tanh"):
     """Fully connected generator: Dense and LeakyReLU(0.2) for each entry of `units`, then Dense.
@@ -87,9 +85,6 @@ def build_dcgan_generator(latent_dim=100, image_shape=(32, 32, 3), *, base_filte
         `keras.Model` named `generator`: `(batch, latent_dim)` -> `(batch, *image_shape)` in
         [-1, 1]. The defaults have 371,075 parameters.
 
-    Raises:
-        ValueError: if the image cannot be halved twice.
-
     Differs from the paper: kernel 4 instead of 5, divisible by the stride, and fewer channels.
     Source: Radford et al. 2015, arXiv:1511.06434, section 3 and figure 1.
     Taught in: `06_dcgan_recipe`.
@@ -98,9 +93,6 @@ def build_dcgan_generator(latent_dim=100, image_shape=(32, 32, 3), *, base_filte
     num_stages = 0
     while height % 2 == width % 2 == 0 and min(height, width) >= 8:
         height, width, num_stages = height // 2, width // 2, num_stages + 1
-    passed = f"build_dcgan_generator() received {image_shape=}."
-    expected = "It expects sides that are multiples of 4, from 16 on."
-    checks.require(num_stages >= 2, passed, expected, "Pad or resize the images.")
     filters = [base_filters * 2**stage for stage in reversed(range(num_stages))]
     # The shift of a batch normalisation does the work of a bias. The samples of a short run are
     # drawn with moving means that must have followed: momentum 0.9 instead of 0.99.

@@ -174,12 +174,6 @@ def test_interpolation_between_equal_directions_is_straight():
     np.testing.assert_allclose(data.interpolate([1.0, 1.0], [3.0, 3.0], 3)[1], [2.0, 2.0])
 
 
-@pytest.mark.parametrize("end", [np.zeros(2), np.array([-2.0, 0.0])])
-def test_interpolation_refuses_ends_without_a_shortest_arc(end):
-    with pytest.raises(ValueError, match="one shortest arc"):
-        data.interpolate(np.array([1.0, 0.0]), end, 3)
-
-
 def noise(height, width, channels=3, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype="uint8")
 

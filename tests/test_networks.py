@@ -146,9 +146,3 @@ def test_moving_variance_takes_this_share_of_a_batch(build, share):
     batch = batch.reshape(-1, batch.shape[-1]).var(axis=0)
     expected = before + share * (batch - before)
     np.testing.assert_allclose(np.asarray(norm.moving_variance), expected, rtol=1e-4)
-
-
-@pytest.mark.parametrize("image_shape", [(30, 30, 3), (32, 30, 3), (12, 12, 1)])
-def test_dcgan_refuses_images_that_cannot_be_halved_twice(image_shape):
-    with pytest.raises(ValueError, match=r"received image_shape=.* multiples of 4.* Pad or resize"):
-        networks.build_dcgan_generator(8, image_shape)
