@@ -41,9 +41,7 @@ def check_array(caller, name, value, shape, *, smallest=1, remedy="Look for NaN 
     with_nan = " with NaN or infinite values" * broken
     passed = f"{caller} received {name} of shape {array.shape} and dtype {array.dtype}{with_nan}."
     wanted = ", ".join({None: "any", ...: "..."}.get(size, str(size)) for size in shape)
-    expected = (
-        f"It expects finite numbers of shape ({wanted}), {smallest} or more in the first axis."
-    )
+    expected = f"It expects finite numbers of shape ({wanted}), the first axis {smallest} or more."
     require(fits and not broken, passed, expected, remedy)
     return array
 

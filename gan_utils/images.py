@@ -76,8 +76,7 @@ def check_range(images, caller, *, whole_set=False):
     if fits and array.size:
         low, high = array.min(), array.max()
         fits = -1.0001 <= low and high <= 1.0001 and (low < 0.0 or not whole_set)
-        values = f"values from {low:.4g} to {high:.4g}"
-        found = f"with {values if np.isfinite([low, high]).all() else 'NaN or infinite values'}"
+        found = f"with values from {low:.4g} to {high:.4g}"
         remedy = RESCALE if low >= 0.0 else REPAIR
     expected = "It expects finite floats in [-1, 1]."
     checks.require(fits, f"{caller} received images {found}.", expected, remedy)

@@ -149,7 +149,7 @@ def gradient_penalty(discriminator, real_images, fake_images, *, seed=None, weig
     Source: Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1. Taught in: `04_wgan`.
     """
     remedy = "Draw as many fakes as there are real images, of the size of the discriminator."
-    shape = getattr(discriminator, "input_shape", None)
+    shape = (None, *real_images.shape[1:])
     real, fake = _check_pair(real_images, fake_images, shape, "gradient_penalty()", remedy)
     _check_normalization(discriminator)
     shape = (ops.shape(real)[0], *(1,) * (len(real.shape) - 1))  # one number a sample
@@ -167,14 +167,13 @@ def _check_pair(real, fake, shape=(None, 1), caller="The loss", remedy=RESHAPE):
     None in a shape stands for a length that is not known while a graph is built.
     """
     pair = [batch if hasattr(batch, "dtype") else checks.as_numpy(batch) for batch in (real, fake)]
-    shapes = [None if getattr(x.shape, "rank", 0) is None else tuple(x.shape) for x in pair]
+    shapes = [*(tuple(x.shape) for x in pair), shape]
     dtypes = [getattr(x.dtype, "name", str(x.dtype)) for x in pair]
-    known = [lengths for lengths in (*shapes, shape) if lengths is not None]
-    fits = len({*map(len, known)}) <= 1 and all("float" in dtype for dtype in dtypes)
-    fits = fits and all(0 not in axis and len({*axis} - {None}) <= 1 for axis in zip(*known))
+    fits = len({*map(len, shapes)}) == 1 and all("float" in dtype for dtype in dtypes)
+    fits = fits and all(0 not in axis and len({*axis} - {None}) <= 1 for axis in zip(*shapes))
     passed = f"{caller} received {dtypes[0]} of shape {shapes[0]} and {dtypes[1]} of {shapes[1]}."
-    size = "" if shape is None else f", {('batch', *shape[1:])}".replace("'", "")
-    checks.require(fits, passed, f"Both must be floats of one shape{size}.", remedy)
+    size = str(("batch", *shape[1:])).replace("'", "")
+    checks.require(fits, passed, f"Both must be floats of one shape, {size}.", remedy)
     pair = [ops.convert_to_tensor(x) for x in pair]
     return [ops.cast(x, keras.backend.result_type(*(x.dtype for x in pair))) for x in pair]
 

@@ -280,8 +280,7 @@ class GAN(keras.Model):
         """Raise ValueError unless D can be trained on `x`, a batch or all of the data."""
         shape = self.discriminator.input_shape[1:]
         remedy = f"D takes {('n', *shape)}: reshape the data, or build the networks for its size."
-        name = "images" if len(shape) == 3 else "points"
-        checks.check_array("fit()", name, x, (None, *shape), remedy=remedy)
+        checks.check_array("fit()", "data", x, (None, *shape), remedy=remedy)
         if len(shape) == 3:
             images.check_range(x, "fit()", whole_set=True)
 

@@ -50,13 +50,11 @@ CASES = {
     images.make_grid: ((IMAGES,), [(bad,) for bad in [*OUT_OF_RANGE, IMAGES[0], IMAGES[:0]]]),
     data.load_mnist: (("test",), [("validation",), (None,), (["test"],)]),
     data.load_frogs: (("test",), [("validation",), (True,)]),
-    data.interpolate: ((POINTS[0], POINTS[1], 4), [(POINTS[0], -POINTS[0], 4)]),
     losses.get: (("wasserstein",), [("Wasserstein",), (None,), ((print, 1),)]),
     losses.gradient_penalty: (
         (critic(), *PAIR),
         [
             (critic(), POINTS, POINTS[:3]),
-            (critic(), POINTS[:, :1], POINTS[:, :1]),
             (critic(keras.layers.BatchNormalization()), *PAIR),
         ],
     ),

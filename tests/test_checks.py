@@ -29,7 +29,7 @@ def test_what_is_no_array_of_this_shape(value, shape):
         ValueError, match=r"f\(\) received x of shape .* It expects finite numbers of"
     ):
         checks.check_array("f()", "x", value, shape)
-    with pytest.raises(ValueError, match="3 or more in the first axis"):
+    with pytest.raises(ValueError, match="the first axis 3 or more"):
         checks.check_array("f()", "x", np.ones((2, 3)), (None, 3), smallest=3)
 
 

@@ -198,7 +198,7 @@ def test_images_that_do_not_fit_are_refused(caller, images, words):
 
 
 def test_twenty_images_are_needed():
-    with pytest.raises(ValueError, match="evaluate.* 20 or more in the first axis"):
+    with pytest.raises(ValueError, match="evaluate.* the first axis 20 or more"):
         features.evaluate(SMALL[:19], "digits")
 
 

@@ -528,7 +528,7 @@ def spoil(image):
 
 CAST = r"\.map\(lambda x: tf.cast\(x, 'float32'\) / 127.5 - 1.0\)"
 BROKEN = {
-    "NaN": (spoil(5), 20, "received images .* with NaN"),
+    "NaN": (spoil(5), 20, "received data .* with NaN"),
     "uint8": (((GRAY + 1) * 127.5).astype("uint8"), 40, f"received images of dtype uint8.*{CAST}"),
     "in 0..255": (GRAY * 127.5 + 127.5, 40, f"values from .* to 25.*{CAST}"),
     "in [0, 1]": ((GRAY + 1) / 2, 40, r"values from .*2 \* x - 1"),
@@ -768,7 +768,7 @@ def test_bad_arguments_of_compile_are_refused():
         (FROGS * 127.5, {}, r"floats in \[-1, 1\]"),
         (np.where(FROGS > 0.9, np.nan, FROGS), {}, "NaN or infinite"),
         (FROGS.astype(object), {}, "dtype object"),
-        (FROGS[:0], {}, r"images of shape \(0, 8, 8, 3\)"),
+        (FROGS[:0], {}, r"data of shape \(0, 8, 8, 3\)"),
         (FROGS[:, :4], {}, r"D takes \('n', 8, 8, 3\)"),
         (FROGS, {"batch_size": 49}, "use at most 48"),
         (FROGS, {"batch_size": 0}, "at least 1"),
@@ -789,13 +789,13 @@ def test_bad_data_is_refused_before_any_training(x, kwargs, message):
 
 @pytest.mark.parametrize("points", [np.full((50, 2), np.inf), np.zeros((50, 3), "float32")])
 def test_bad_points_are_refused(points):
-    with pytest.raises(ValueError, match="fit().* points .*It expects finite numbers"):
+    with pytest.raises(ValueError, match="fit().* data .*It expects finite numbers"):
         compiled(*point_networks()).fit(points, batch_size=10, verbose=0)
 
 
 def test_bad_data_sets_are_refused():
     for x, kwargs, message in (
-        (Batches(POINTS[:0]), {}, r"points of shape \(0, 2\)"),
+        (Batches(POINTS[:0]), {}, r"data of shape \(0, 2\)"),
         (Batches(POINTS), {"batch_size": 8}, "received batch_size"),
     ):
         with pytest.raises(ValueError, match=message):
