@@ -79,8 +79,7 @@ class Recorder(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         steps, self.seen = self.params["steps"], 0
-        if not self.samples:  # a run may start at a later epoch than 0
-            self.step = epoch * (steps or 0)
+        if not self.samples:
             self._record()
         if steps:  # Keras does not know the length of every data set
             self.total = self.step + (self.params["epochs"] - epoch) * steps

@@ -223,7 +223,6 @@ def plot_progress(steps, logs, samples, title="", *, band=None):
     """
     size = {"figsize": (9.0, 4.2), "width_ratios": (1.0, 1.25), "layout": "constrained"}
     figure, axes = plt.subplot_mosaic("SL;SD", **size)
-    figure.get_layout_engine().set(rect=(0.0, 0.0, 1.0, 0.93))  # room for the title
     if samples.ndim == 4:
         show_grid(samples[:16], ax=axes["S"])
     else:
@@ -232,7 +231,7 @@ def plot_progress(steps, logs, samples, title="", *, band=None):
         curves = {label: logs[label] for label in labels if label in logs}
         plot_curves(steps, curves, name, ax=axes[panel], smooth=len(steps) // 50, band=band)
     axes["L"].set_xlabel("")
-    figure.suptitle(title, x=0.01, y=0.97, ha="left", fontsize="medium")
+    figure.suptitle(title, x=0.01, ha="left", fontsize="medium")
     return figure
 
 
