@@ -3,12 +3,13 @@
     python benchmarks/frog_recipes.py NAME --seconds 300 --seed 0    one training, added to data/results/frog_recipes.json
 
 A trial trains until it has used its seconds of CPU time, counted without the judging. Over the second half both rates fall
-to zero on a cosine; "two stages" does so in the first four fifths, and goes on with other settings and rates that fall at once.
+to zero on a cosine; "two stages" does so in the first four fifths, and goes on with other settings and rates that fall at once;
+"constant second stage" in the first three quarters, and its later rates do not fall: the average does the settling.
 The generator is judged twice, with its weights and with their moving average: kernel distance of 5,000 samples to 5,000 frogs.
 At each third of the time 1,000 samples are judged. It runs on TensorFlow.
 
-"Shared fakes" and "two stages" are no steps of the lesson. The first has one pass of G an update: the fakes that D has just
-judged are those that move G. The second goes on from there with mild augmentations and lower rates.
+"Shared fakes" and the trials with two stages are no steps of the lesson. The first has one pass of G an update: the fakes that D
+has just judged are those that move G. The others go on from there with mild augmentations and lower rates.
 """
 
 import argparse
@@ -29,6 +30,7 @@ TRIALS = {"plain": PLAIN, "translation, colour, cutout": PLAIN | ALL, "relativis
 TRIALS["shared fakes"] = PLAIN | {"shared": True}
 MILD = ALL | {"rates": (1e-4, 1.5e-4), "average": 0.9995, "colour": 0.3, "cutout": 10}
 TRIALS["two stages"] = TRIALS["shared fakes"] | {"then": MILD, "turn": 0.8}
+TRIALS["constant second stage"] = TRIALS["shared fakes"] | {"then": MILD, "turn": 0.75, "fall": False}
 BATCH, LATENT_DIM = 32, 100
 
 
@@ -92,8 +94,9 @@ class Training:
         from gan_utils import networks
 
         keras.utils.set_random_seed(seed)
-        self.generator = networks.build_dcgan_generator(LATENT_DIM)
-        self.discriminator = discriminators.build_dcgan_discriminator()
+        filters = settings.get("filters", 32)
+        self.generator = networks.build_dcgan_generator(LATENT_DIM, base_filters=filters)
+        self.discriminator = discriminators.build_dcgan_discriminator(base_filters=filters)
         if settings["networks"] == "no batch norm":
             self.generator, self.discriminator = map(without_batch_norm, (self.generator, self.discriminator))
         self.average = keras.models.clone_model(self.generator)
@@ -175,7 +178,7 @@ def find_stage(settings, used):
     turn = settings.get("turn", 1.0)
     if used >= turn and "then" in settings:
         used, settings = (used - turn) / (1.0 - turn), settings | settings["then"]
-        return settings, 0.5 * (1.0 + math.cos(math.pi * used))
+        return settings, 0.5 * (1.0 + math.cos(math.pi * used)) if settings.get("fall", True) else 1.0
     return settings, 0.5 * (1.0 + math.cos(math.pi * max(0.0, 2.0 * used / turn - 1.0)))
 
 

@@ -264,6 +264,8 @@ def test_the_second_stage_has_other_settings_and_rates_that_fall_anew():
         stage, found = frog_recipes.find_stage(settings, used)
         assert stage["augmentations"] and stage["rates"] == (1e-4, 1.5e-4)
         assert found == pytest.approx(factor, abs=1e-6)
+    constant = frog_recipes.TRIALS["constant second stage"]
+    assert [frog_recipes.find_stage(constant, used)[1] for used in (0.75, 0.9, 1.0)] == [1.0] * 3
     assert long_frogs.find_stage(839.0)[0] == frog_recipes.TRIALS["shared fakes"]
     stage, factor = long_frogs.find_stage(841.0)
     assert stage["augmentations"] and stage["shared"]
