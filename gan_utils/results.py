@@ -21,7 +21,7 @@ GENERATORS = {
     "classic_frogs": functools.partial(checks.require, False, "Pass generator= of lesson 03."),
     "dcgan_digits": functools.partial(networks.build_dcgan_generator, 100, DIGIT),
     "dcgan_frogs": networks.build_dcgan_generator,
-    "long_frogs": networks.build_dcgan_generator,
+    "long_frogs": functools.partial(networks.build_dcgan_generator, base_filters=48),
     "wgan_gp_digits": functools.partial(MLP, 100, DIGIT),
     "wgan_gp_frogs": networks.build_frog_generator,
 }
