@@ -76,7 +76,7 @@ class Run:
         np.savez(self.folder / f"drawn{len(self.looks):02d}.npz", drawn)
         self.looks.append([round(self.seconds), self.step, *(round(value, 5) for value in values)])
         if self.looks[-1][0] >= FIRST and self.looks[-1][3] == min(look[3] for look in self.looks if look[0] >= FIRST):
-            np.savez(self.folder / "best.npz", *self.training.average.get_weights())
+            np.savez(self.folder / "best.npz", *self.training.average.get_weights(), look=len(self.looks) - 1)
         print(self.looks[-1], flush=True)
         arrays = {f"a{i}": np.asarray(variable) for i, variable in enumerate(self.training.variables())}
         np.savez(self.folder / "unfinished.npz", step=self.step, spent=self.seconds, **arrays)
@@ -112,20 +112,23 @@ def train(folder, seed):
 
 
 def write(folder, seed):
-    """Ship the best average of the second stage and the run's recording, and add a record to the ladder."""
+    """Ship the best average of the second stage and the recording up to it, and add a record to the ladder."""
     from gan_utils import features, results
 
     run = Run(folder, seed)
     generator, looks = run.training.average, run.looks
-    with np.load(folder / "best.npz") as weights:
-        generator.set_weights([weights[f"arr_{i}"] for i in range(len(weights))])
+    with np.load(folder / "best.npz") as best:
+        generator.set_weights([best[f"arr_{i}"] for i in range(len(best) - 1)])
+        looks, later = looks[: int(best["look"]) + 1], looks[int(best["look"]) + 1 :]
     ship(NAME, generator, [np.load(folder / f"drawn{i:02d}.npz")["arr_0"] for i in range(len(looks))])
     scores = features.evaluate(results.draw(generator, NUM_JUDGED["frogs"], seed=0), "frogs")
-    record = {"name": NAME, "budget": "classroom", "seed": seed, "backend": "tensorflow", "device": "CPU", "updates": run.step}
+    record = {"name": NAME, "budget": "classroom", "seed": seed, "backend": "tensorflow", "device": "CPU"}
+    record["updates"] = looks[-1][1]
     record["parameters"] = [network.count_params() for network in (generator, run.training.discriminator)]
     record["scores"] = {name: round(value, 5) for name, value in scores.items()}
     columns = dict(zip(("cpu_seconds", "steps", "of_g", "kernel_distances"), map(list, zip(*looks))))
     record["moments"] = columns | {"seconds": columns["cpu_seconds"]}
+    record["later"] = later  # seconds, updates, distances of G and of its average
     save(record)
     print(record["scores"])
 

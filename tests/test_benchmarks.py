@@ -344,7 +344,7 @@ def test_the_games_of_the_remedies_play_and_the_stored_counts_are_complete(ring_
     assert first["seed"] == 0 and second["seed"] == 1 and len(first["modes"]) == 4
     records = json.loads(ring_remedies.RESULTS.read_text())
     names = list(ring_remedies.lesson_games(1)["remedies"])
-    assert len(names) == 12 and names[0] == ring_remedies.RECIPE
+    assert len(names) == 14 and names[0] == ring_remedies.RECIPE
     for name in names:
         seeds = [record["seed"] for record in records if record["remedy"] == name]
         number = "NUM_RECIPE_SEEDS" if name == ring_remedies.RECIPE else "NUM_SEEDS"
