@@ -48,7 +48,7 @@ TRAININGS = {
     "narrow_frogs": ("narrow networks", (12_480, 31_200), 5),
     "narrow_frogs_loop": ("narrow networks, classic loop", (5_000, 31_200), 2),
     "dcgan_frogs": ("DCGAN", (14_976, 46_800), 5),
-    "long_frogs": ("wide DCGAN, two long stages", (90_000, 90_000), 1),  # long_frogs.py trains them
+    "modern_frogs": ("residual networks, GPU", (63_900, 63_900), 1),  # modern_frogs.py trains them
     "wgan_gp_frogs": ("WGAN-GP", (2_468, 12_000), 1),
 }
 # Of wgan_equal_time.py, whose runs ended by the clock: data set, method, rate, steps of the critic.
@@ -293,13 +293,14 @@ def find_shipped(records, name):
 
 
 def ship(name, generator, samples):
-    """Write a generator and what it drew to data/results."""
+    """Write a generator, if it is not None, and what it drew to data/results."""
     from PIL import Image
 
     from gan_utils import images
 
     SHIPPED.mkdir(exist_ok=True)
-    np.savez_compressed(SHIPPED / f"{name}.weights.npz", *(w.astype("float16") for w in generator.get_weights()))
+    if generator is not None:
+        np.savez_compressed(SHIPPED / f"{name}.weights.npz", *(w.astype("float16") for w in generator.get_weights()))
     rows = [np.concatenate(list(moment), axis=1) for moment in samples]
     sheet = images.denormalize(np.concatenate(rows))
     sheet = sheet.repeat(3, axis=-1) if sheet.shape[-1] == 1 else sheet
@@ -321,18 +322,17 @@ def frame():
 
 def rescore():
     """What `features.evaluate` says of each shipped generator today, beside the scores of its training."""
+    import modern_frogs
     from gan_utils import features, results
 
     with locked(RESULTS):
         records = read_records(RESULTS)
     for name in set(results.GENERATORS) & set(TRAININGS):
-        generator = None
-        if name == "classic_frogs":
-            from classic_frogs import LATENT_DIM
-            from training_speed import build_classic_generator
-
-            generator = build_classic_generator(LATENT_DIM)
-        generator = results.load_generator(name, generator)
+        if name == "modern_frogs":
+            generator = results.load_generator(name, modern_frogs.build_generator())
+            generator = modern_frogs.order(generator)
+        else:
+            generator = results.load_generator(name)
         dataset = "digits" if "digits" in name else "frogs"
         scores = features.evaluate(results.draw(generator, NUM_JUDGED[dataset], seed=0), dataset)
         record = find_shipped(records, name)
@@ -401,9 +401,10 @@ def group(records, budget="classroom", backend="tensorflow"):
 
 
 def group_both(records):
-    """`(name, budget, records)` of each training on TensorFlow, that of the budget full, if there is one, after the other."""
-    budgets = {budget: group(records, budget) for budget in ("classroom", "full")}
-    return [(name, budget, runs[name]) for name in TRAININGS for budget, runs in budgets.items() if runs[name]]
+    """`(name, budget, records)` of each training, that of the budget full, if there is one, after the other."""
+    kinds = {("classroom", "tensorflow"): "classroom", ("full", "tensorflow"): "full", ("full", "jax"): "full"}
+    groups = [(budget, group(records, *kind)) for kind, budget in kinds.items()]
+    return [(name, budget, runs[name]) for name in TRAININGS for budget, runs in groups if runs[name]]
 
 
 def render_table(records):
@@ -482,13 +483,13 @@ features of the course's classifiers. Digits and frogs have different rulers: co
 A line joins the kernel distance at equal time with that at the end of the training. Smaller is better; lesson 08 explains the
 measure. Where the bars of two trainings overlap, no winner is known. Among the digits the DCGAN leads at equal time, and at the
 end the vanilla GAN, trained three times as long. Among the frogs the bars of the DCGAN and of the narrow networks overlap both
-times; the wide DCGAN, whose values at the end are those of second 5,601, is ahead of both. The WGANs of the digits end at the
-equal time: their two marks differ by the samples drawn.
+times. The residual networks are ahead of both; they had a GPU, and five other animals beside the frogs. The WGANs of the digits
+end at the equal time: their two marks differ by the samples drawn.
 
-The generators that the course ships have seed 0, but for the wide DCGAN, which `long_frogs.py` explains: seed 1, at its best
-kept moment. The WGANs are those of `wgan_equal_time.py`, which ended by the clock. The
+The generators that the course ships have seed 0. The WGANs are those of `wgan_equal_time.py`, which ended by the clock. The
 settings of the frogs of lessons 03 and 06 come from a [search](frog_search.md) at equal computing time, which used seed 0 too:
-the lowest of the DCGAN's five values is that of the shipped seed. Nothing here ran on a GPU.
+the lowest of the DCGAN's five values is that of the shipped seed. The residual networks, by `modern_frogs.py`, are those of
+second 355 of 545 on an NVIDIA H200, the moment with the smallest distance of sixty; nothing else ran on a GPU.
 
 The trainings have the settings of their lessons, with four exceptions. The DCGAN of the digits is the recipe of lesson 06 with 32
 filters, trained for its recording and for the comparison at equal time there. "WGAN, clipped" has RMSprop, 5e-5, as in the table
@@ -500,9 +501,9 @@ its loss is a mean of both halves, the fakes come from G in inference mode, and 
 Seconds are CPU seconds of training on one thread, without judging; of a GPU they are seconds. Two trainings at a time shared two
 cores, at last three of the DCGAN's frogs (945 to 955 s in place of 876 and 879). With several seeds a cell shows the mean and, in
 brackets, the lowest and the highest. The interval of the kernel distance comes from the samples of the first seed
-alone and says nothing about the spread over seeds. "At equal time" is the kernel distance of 500 images (1,000 of the
-wide DCGAN) after {seconds_digits} CPU seconds for digits and {seconds_frogs} for frogs, on a straight line between the judged
-moments before and after. The classic networks were judged at 0 s and then at 1,184 s, too far apart for that. Read no column
+alone and says nothing about the spread over seeds. "At equal time" is the kernel distance of 500 images after {seconds_digits}
+CPU seconds for digits and {seconds_frogs} for frogs, on a straight line between the judged moments before and after. The classic
+networks were judged at 0 s and then at 1,184 s, too far apart for that, and a GPU has no CPU seconds. Read no column
 alone: noise has a precision of 0.99 among frogs, but a recall of 0, and a coverage of 0.13. Coverage and
 the last column are of the shipped generator. The
 last column is the share of fakes whose nearest real image, in pixels, is a training image, and where 95 % of
@@ -526,7 +527,7 @@ def draw_ladder(records, path):
     figure, axes = plt.subplots(2, 2, figsize=(9.0, 7.4), width_ratios=(3, 1), sharey="row")
     for (left, right), (dataset, seconds) in zip(axes, EQUAL_SECONDS.items()):
         shown = [each for each in group_both(records) if dataset in each[0]]
-        names = [TRAININGS[name][0] + (", full" if budget == "full" else "") for name, budget, _ in shown]
+        names = [TRAININGS[name][0] + ", full" * ((budget, runs[0]["device"]) == ("full", "CPU")) for name, budget, runs in shown]
         names = [f"{name}\n{measure_seconds(runs):,.0f} s, seeds: {len(runs)}" for name, (_, _, runs) in zip(names, shown)]
         left.set(yticks=range(len(shown)), yticklabels=names, ylim=(len(shown) - 0.5, -0.5))
         for row, (_, _, runs) in enumerate(shown):
@@ -561,7 +562,7 @@ def draw_row(left, right, row, runs):
             ends.append((mean, row + offset))
     left.plot(*zip(*ends), color="black", linewidth=0.8, zorder=1)
     if len(ends) == 1:
-        left.text(1.1 * mean, row - 0.17, "not judged at equal time", ha="right", **small)
+        left.text(mean, row - 0.17, "not judged at equal time", ha="left" if mean < 0.01 else "right", **small)
     if "coverage" in scores[0]:
         right.plot(scores[0]["coverage"], row, "o", color="black")
     else:
@@ -621,6 +622,7 @@ def collect_facts(records):
     """What `gan_utils.results` knows of the trainings: the ladder, the band of normal curves, checksums of the files."""
     facts = {}
     for name, runs in group(records).items():
+        runs = runs or [record for record in records if record["name"] == name]  # on a GPU
         if runs:
             first, moments = runs[0], runs[0]["moments"]
             fact = {"title": TRAININGS[name][0]} | {key: first[key] for key in ("parameters", "device", "budget")}

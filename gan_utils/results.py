@@ -18,13 +18,13 @@ GENERATORS = {
     "matching_digits": functools.partial(MLP, 16, DIGIT, units=(128, 256, 512)),
     "vanilla_digits": functools.partial(MLP, 100, DIGIT),
     "narrow_frogs": networks.build_frog_generator,
-    "classic_frogs": functools.partial(checks.require, False, "Pass generator= of lesson 03."),
     "dcgan_digits": functools.partial(networks.build_dcgan_generator, 100, DIGIT),
     "dcgan_frogs": networks.build_dcgan_generator,
-    "long_frogs": functools.partial(networks.build_dcgan_generator, base_filters=48),
+    "modern_frogs": functools.partial(checks.require, False, "Pass generator= of lesson 09."),
     "wgan_gp_digits": functools.partial(MLP, 100, DIGIT),
     "wgan_gp_frogs": networks.build_frog_generator,
 }
+RECORDED = [*GENERATORS, "classic_frogs"]  # of the latter nothing else is shipped
 SLIDER = "Below: a slider. If there is none, run this cell again to move through the recording."
 
 
@@ -34,11 +34,11 @@ def load_generator(name, generator=None):
     Args:
         name: one of `GENERATORS`, for example `"vanilla_digits"` or `"narrow_frogs"`.
         generator: `keras.Model` to load the weights into; by default a new one. Needed for
-            `"classic_frogs"`, which lesson 03 builds.
+            `"modern_frogs"`, which lesson 09 builds.
 
     Returns:
-        `keras.Model`, latents `(batch, latent_dim)` -> images in [-1, 1]; its weights were stored
-        as float16.
+        `keras.Model`, latents `(batch, latent_dim)`, of `"modern_frogs"` with a label, -> images in
+        [-1, 1]; its weights were stored as float16.
 
     Raises:
         ValueError: for an unknown name or a damaged file, or without a needed generator;
@@ -75,12 +75,12 @@ def load_recording(name):
     """What a recorded training drew at fixed latents, from its first weights to its last update.
 
     Args:
-        name: as in `load_generator`, whose training it is.
+        name: as in `load_generator`, whose training it is, or `"classic_frogs"`.
 
     Returns:
         `(steps, samples, kernel_distances)`: number of updates at each moment; `(moments, n,
         height, width, channels)`, float32 in [-1, 1], slightly compressed; kernel distance of 500
-        images at each moment.
+        images at each moment, 1,000 for `"modern_frogs"`.
 
     Raises:
         ValueError: for an unknown name or a damaged file; FileNotFoundError without the file.
@@ -149,7 +149,7 @@ def show_recording(name, title=""):
     a sentence.
 
     Args:
-        name: as in `load_generator`.
+        name: as in `load_recording`.
         title: what the reader should see.
 
     Raises:
@@ -197,9 +197,11 @@ def _build_slider(steps, samples, distances):
 
 def _read(name, end):
     """The content of a file of a shipped training, once its checksum is right."""
-    return data.read_file(f"results/{name}.{end}", _find(name)["sha256"][end])
+    files = _find(name)["sha256"]
+    end = checks.check_choice(f"Loading {name}", "file", end, files)
+    return data.read_file(f"results/{name}.{end}", files[end])
 
 
 def _find(name):
     """What is known of a training whose generator is shipped."""
-    return load_ladder()[0][checks.check_choice("results", "name", name, GENERATORS)]
+    return load_ladder()[0][checks.check_choice("results", "name", name, RECORDED)]

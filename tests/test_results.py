@@ -14,17 +14,18 @@ from gan_utils import data, features, plotting, results
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
+import modern_frogs
 import quality_ladder
-import training_speed
 
 FOLDER = data.find_folder() / "results"
 FACTS = json.loads((FOLDER / "results.json").read_text())["trainings"]
 
 
 def load(name):
-    """A shipped generator; the networks of lesson 03 are not in the package."""
-    classic = training_speed.build_classic_generator() if name == "classic_frogs" else None
-    return results.load_generator(name, classic)
+    """A shipped generator, latents -> images; the network of lesson 09 is not in the package."""
+    if name == "modern_frogs":
+        return modern_frogs.order(results.load_generator(name, modern_frogs.build_generator()))
+    return results.load_generator(name)
 
 
 @pytest.fixture
@@ -36,13 +37,14 @@ def copy(tmp_path, monkeypatch):
 
 
 def test_every_image_lesson_ships_a_generator_and_a_recording_of_bounded_size():
-    assert {name for name, facts in FACTS.items() if facts["sha256"]} == set(results.GENERATORS)
+    recorded = {*results.GENERATORS, "classic_frogs"}
+    assert {name for name, facts in FACTS.items() if facts["sha256"]} == recorded
     files = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
     measured = {"results", "wgan_equal_time", "frog_recipes", "modern_frogs", "dcgan_switches"}
     shipped = {f"{name}.weights.npz" for name in results.GENERATORS}
-    shipped |= {f"{name}.recording.webp" for name in results.GENERATORS} | {"dcgan_switches.webp"}
+    shipped |= {f"{name}.recording.webp" for name in recorded} | {"dcgan_switches.webp"}
     assert set(files) == {f"{name}.json" for name in measured} | shipped
-    assert sum(size for name, size in files.items() if name.endswith("npz")) <= 22e6
+    assert sum(size for name, size in files.items() if name.endswith("npz")) <= 17e6
     assert max(size for name, size in files.items() if name.endswith("webp")) <= 1e6
 
 
@@ -189,8 +191,14 @@ def test_an_unknown_name_is_refused_with_those_that_exist():
             read("04_frogs")
 
 
-def test_the_classic_generator_must_be_passed():
-    with pytest.raises(ValueError, match="generator= of lesson 03"):
+def test_a_generator_that_a_lesson_builds_must_be_passed():
+    with pytest.raises(ValueError, match="generator= of lesson 09"):
+        results.load_generator("modern_frogs")
+
+
+def test_of_the_classic_networks_only_the_recording_is_shipped():
+    assert len(results.load_recording("classic_frogs")[0]) > 15
+    with pytest.raises(ValueError, match="Loading classic_frogs received file='weights.npz'"):
         results.load_generator("classic_frogs")
 
 
