@@ -149,7 +149,13 @@ def test_the_ladder_holds_every_image_lesson_and_a_frame():
 
 
 @pytest.mark.parametrize(
-    "name", ["dcgan_digits", "wgan_clipped_digits", "matching_digits", "narrow_frogs_loop"]
+    "name",
+    [
+        "dcgan_digits",
+        "matching_digits",
+        pytest.param("wgan_clipped_digits", marks=pytest.mark.slow),
+        pytest.param("narrow_frogs_loop", marks=pytest.mark.slow),
+    ],
 )
 def test_a_training_of_the_ladder_is_judged_and_stored(name, tmp_path, monkeypatch):
     monkeypatch.setattr(quality_ladder, "RESULTS", tmp_path / "ladder.json")

@@ -66,6 +66,7 @@ def test_the_capstone_runs_as_it_is_given(tmp_path):
     assert not list(tmp_path.glob("*.png"))
 
 
+@pytest.mark.slow
 def test_the_capstone_runs_with_a_students_folder(tmp_path):
     folder = tmp_path / "meine Bilder ñ"
     (folder / "more").mkdir(parents=True)

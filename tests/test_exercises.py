@@ -82,7 +82,15 @@ def test_students_get_the_solutions_without_solutions(path):
     assert all(f'check("{number}"' in text for number in numbers)
 
 
-@pytest.mark.parametrize("path", SOLUTIONS, ids=[path.stem for path in SOLUTIONS])
+# The set-ups are also those of the solutions, which run in each quick suite.
+QUICK = {"01_intuition", "04_wgan", "09_modern_gan"}
+OPEN = [
+    pytest.param(path, marks=[pytest.mark.slow] * (path.stem not in QUICK), id=path.stem)
+    for path in SOLUTIONS
+]
+
+
+@pytest.mark.parametrize("path", OPEN)
 def test_a_students_notebook_runs_and_everything_is_open(path, tmp_path):
     notebook = nbformat.read(NOTEBOOKS / "exercises" / path.name, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)

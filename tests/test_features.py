@@ -154,6 +154,7 @@ def test_mirrored_copies_of_training_frogs_are_named():
     assert "covered_classes" not in scores
 
 
+@pytest.mark.slow
 def test_evaluate_keeps_no_images(digits, few_images):
     features.evaluate(digits[0][:20], "digits")
     gc.collect()
