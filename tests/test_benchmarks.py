@@ -47,7 +47,13 @@ def test_operations_are_counted():
     assert training_speed.count_flops(network, 10) == 10 * expected
 
 
-@pytest.mark.parametrize("contestant", training_speed.CONTESTANTS, ids=lambda c: c.__name__)
+CONTESTANTS = [
+    pytest.param(c, marks=[pytest.mark.slow] * c.__name__.endswith("XLA"), id=c.__name__)
+    for c in training_speed.CONTESTANTS
+]
+
+
+@pytest.mark.parametrize("contestant", CONTESTANTS)
 def test_every_loop_of_the_comparison_runs(contestant):
     settings = {**training_speed.describe_networks()["narrow_frog"], "batch_size": 4, "updates": 2}
     try:
@@ -90,6 +96,7 @@ def test_what_lesson_06_shows_is_what_was_measured():
         assert len(runs) >= 3 and all(95 < run["cpu_seconds"][-1] < 102 for run in runs)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="runs the lesson's cells")
 def test_a_switch_of_lesson_06_is_trained_and_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(quality_ladder, "SHIPPED", tmp_path)
@@ -176,6 +183,7 @@ def test_a_training_of_the_ladder_is_judged_and_stored(name, tmp_path, monkeypat
     assert shipped == ([f"{name}.recording.webp", f"{name}.weights.npz"] if ships else [])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="uses the tape")
 def test_the_classic_frogs_go_on_after_a_stop_and_are_judged_and_stored(tmp_path, monkeypatch):
     def build(latent_dim):
