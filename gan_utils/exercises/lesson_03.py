@@ -461,7 +461,8 @@ def _test_batch(make_batch):
     fits = bounds[0] >= 0.0 and 0.94 < bounds[1] <= 1.0
     yield expect("lowest and highest target", bounds, fits, "within [0, 1]")
     words = "As in 03.3: leave the fakes at 0."
-    yield compare("highest target of a fake", float(targets[2_000:].max()), 0.0, hint=words)
+    highest = float(targets[2_000:].max().round(2))  # noise of a student has no seed
+    yield compare("highest target of a fake", highest, 0.0, hint=words)
     noisy = len(np.unique(targets[:2_000])) > 1_000
     yield compare("real targets differ", noisy, True, hint="Keep the noise, and turn it inwards.")
 
