@@ -1,6 +1,6 @@
-"""Frogs by the whole modern recipe, on a GPU, with five other animals beside them; what that training gave is not hidden.
+"""Frogs by the whole modern recipe, on a GPU, with five other animals beside them.
 
-    python benchmarks/modern_frogs.py pack FOLDER SHEETS                      the images of six kinds of animal, once
+    python benchmarks/modern_frogs.py pack FOLDER SHEETS                      the images of the five other animals, once
     KERAS_BACKEND=jax python benchmarks/modern_frogs.py train FOLDER RECIPE SECONDS    on one GPU; the best moment is kept
     python benchmarks/modern_frogs.py ship FOLDER                             into data/results and quality_ladder.json
 
@@ -12,9 +12,9 @@ Residual networks without normalisation, relativistic loss, R1 and R2, augmentat
 more inputs, in D as one output for each kind, of which the label chooses. "frogs" is the same training without the other kinds.
 
 The shipped generator is also judged with all latents times 0.7: clearer, less varied (Brock et al. 2018, arXiv:1809.11096).
-Six vision models, each with fresh eyes, named the first 64 frogs of seed 0, mixed with 64 real frogs and 64 real other animals of
-CIFAR-10's test set, enlarged to 160 pixels, as bird, cat, deer, dog, frog, horse or unclear. "Frog" was said of 26, 24 and 21 of
-the 64, times 0.7 of 37, 29 and 27; of the real frogs of 59, 53, 59, 60, 60 and 55; of the other animals of one.
+A model that sees pictures named, six times afresh, the first 64 frogs of seed 0, mixed with 64 real frogs and 64 real other
+animals of CIFAR-10's test set, enlarged to 160 pixels, as bird, cat, deer, dog, frog, horse or unclear: three times with the
+latents as they come, three times with those times 0.7. How often it said "frog" is the record "readings" of `modern_frogs.json`.
 
 Updates are compiled in chunks; the images lie on the device. At sixty moments 1,000 frogs of the averaged generator are judged
 by the kernel distance; the moment with the smallest one is kept. A run that has become far worse goes back to that moment, with

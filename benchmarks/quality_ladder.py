@@ -632,7 +632,7 @@ def collect_facts(records):
             longest = find_shipped(records, name)
             fact["shipped"] = {key: longest[key] for key in ("budget", "updates", "scores")}
             fact["shipped"] |= {key: longest["moments"][key] for key in ("steps", "kernel_distances")}
-            for path in sorted(SHIPPED.glob(f"{name}.*")):
+            for path in sorted([*SHIPPED.glob(f"{name}.recording.*"), *SHIPPED.glob(f"{name}.weights.*")]):  # not its logs
                 fact["sha256"][path.name.removeprefix(f"{name}.")] = hashlib.sha256(path.read_bytes()).hexdigest()
             facts[name] = fact
     frames = {record["name"]: record["scores"] for record in records if "budget" not in record}
