@@ -85,6 +85,9 @@ def lesson_games(num_seeds):
             names = {name.id for name in targets if isinstance(name, ast.Name)}
             if isinstance(node, ast.FunctionDef) or names & NAMES:
                 exec(compile(ast.Module([node], []), LESSON.name, "exec"), scope)
+    # Losses are means over the seeds too, so plain gradient steps are smaller by their number.
+    num_steps, rate = scope["unrolled"].__defaults__
+    scope["unrolled"].__defaults__ = num_steps, rate * num_seeds
     build_one = scope["build_pair"]
 
     def build_pair():
@@ -95,7 +98,7 @@ def lesson_games(num_seeds):
         return [stack(models) for models in zip(*pairs)]
 
     def new_adam(network, rate):
-        # The lesson's losses are means over the seeds too, so gradients are smaller by their number.
+        # For the same reason.
         adam = keras.optimizers.Adam(rate, beta_1=0.5, epsilon=1e-7 / num_seeds)
         adam.build(network.trainable_variables)
         return adam

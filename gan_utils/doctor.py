@@ -53,7 +53,7 @@ RULES = {
     ),
     "discriminator too strong": (
         "05_training_failures, 1. Vanishing gradients",
-        "Take the non-saturating loss, bring the rates nearer together, or blur D's inputs.",
+        "Bring the rates nearer together, blur D's inputs, and take the non-saturating loss.",
         # D(x) - D(G(z)): up to 0.4 in healthy runs, 0.85 and more where D wins.
         ("gap > 0.7", OUTPUTS + ": D wins."),
     ),
