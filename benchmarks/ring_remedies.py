@@ -5,7 +5,8 @@
 plays the lesson's own games, those that its dictionary `remedies` names: 1,200 updates, 20 seeds of the recipe and 10 of
 each remedy. All seeds of a remedy are played at once, by networks that hold one matrix for each seed; no seed sees
 another. It takes some minutes of one core, and writes modes and good points at four moments, and the price of an
-update, to `data/ring_remedies.json`, which the lesson draws.
+update, to `data/ring_remedies.json`, which the lesson draws. The rate of the unrolled steps, 0.05, was the best of four
+tried on these seeds (sums of modes: 0.005 gave 49, 0.02 gave 63, 0.05 gave 69; at 0.1 a run overflowed).
 """
 
 import ast
