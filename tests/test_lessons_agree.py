@@ -267,8 +267,8 @@ def test_squared_mmd_of_generative_matching_has_the_closed_form_of_two_gaussians
 def test_median_distance_of_generative_matching():
     _, median_distance = matching_definitions()
     # Three distances: 1, 2, 3. Six: 1, 1, 2, 3, 4, 5; the root of the median of squares is 2.55.
-    assert median_distance(column(0, 1), column(3)) == pytest.approx(2.0)
-    assert median_distance(column(0, 1), column(2, 5)) == pytest.approx(2.5)
+    assert median_distance(column(0, 1, 3)) == pytest.approx(2.0)
+    assert median_distance(column(0, 1, 2, 5)) == pytest.approx(2.5)
 
 
 def test_metrics_of_measuring_gans():
