@@ -26,6 +26,8 @@ SLIPS = {
     "loss, must stand under the tape, without predict(), numpy() or float().",
     "has no attribute '_id'": "Give the tape a list of variables: network.trainable_variables.",
     "to a TensorFlow DType": "The tape lost the loss: no float() and no numpy() under it.",
+    "'NoneType' and 'int'": "A gradient is None: a tape must be told of tensors that are no "
+    "variables, by tape.watch.",
     "Unknown variable": "This optimizer was built for the other network: whose variables may this "
     "half-step move?",
 }

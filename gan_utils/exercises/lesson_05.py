@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan_utils import doctor
-from gan_utils.exercises.engine import Exercise, Open, compare, expect
+from gan_utils.exercises.engine import Exercise, Open, compare, expect, label
 
 SETUP = """\
 from gan_utils import data, doctor, metrics, networks, plotting, training
@@ -86,15 +86,17 @@ SIGNS = {
 }
 
 
+KNOWN = {label(word) for name, aliases in NAMES.items() for word in (name, *aliases)}
+UNKNOWN = "The names are: " + ", ".join(NAMES) + "."
+
+
 def test_names(candidate):
+    if not isinstance(candidate, dict):
+        candidate = dict(zip(LETTERS, candidate))
     for letter, illness in ILLNESSES.items():
-        yield compare(
-            f"patient {letter}",
-            candidate.get(letter),
-            illness,
-            aliases=NAMES[illness],
-            hint=SIGNS[letter],
-        )
+        name = candidate.get(letter)
+        words = SIGNS[letter] if label(name) in KNOWN else UNKNOWN
+        yield compare(f"patient {letter}", name, illness, aliases=NAMES[illness], hint=words)
 
 
 PATIENTS = Exercise(
@@ -106,8 +108,8 @@ PATIENTS = Exercise(
         "Look at the clouds before the curves: where, how broad, do they move?",
         "A cause comes before its effect: D wins easily if G stands still or cannot reach the "
         "data.",
-        "A is a heap that jumps, B is fenced in, C goes round as a whole; D's fakes do not move at "
-        "all, F's do.",
+        "A is a heap that jumps, B is fenced in, C goes round as a whole; patient D's fakes do not "
+        "move at all, patient F's do.",
     ),
     ILLNESSES,
     {
@@ -243,18 +245,21 @@ SLOPES = (-0.16362, -0.22782, -0.24090, 0.017735)
 
 def test_slopes(slope):
     for (name, inputs), expected in zip(CASES.items(), SLOPES):
-        got = slope(*inputs)
+        theta, psi, x, *rest = inputs
+        got = slope(*map(tf.constant, (theta, psi, x)), *rest)
         if got is None or got is ...:
             raise Open
         yield compare(name, got, expected)
 
 
-def _unrolled(theta, psi, x, eta, num_steps=1, *, loss=None, watched=True, sign=1.0, part="late"):
+def _unrolled(
+    theta, psi, x, eta, num_steps=1, *, loss=None, watched=True, sign=1.0, part="late", by="theta"
+):
     """The unrolled slope with one thing changed."""
     theta, psi = tf.constant(theta), tf.constant(psi)
     first = psi
     with tf.GradientTape() as outer:
-        outer.watch(theta)
+        outer.watch([theta, psi])
         for _ in range(num_steps):
             with tf.GradientTape() as inner:
                 at = first if part == "first" else psi
@@ -263,7 +268,7 @@ def _unrolled(theta, psi, x, eta, num_steps=1, *, loss=None, watched=True, sign=
             slope = inner.gradient(value, at)
             psi = psi - sign * eta * (slope if watched else tf.stop_gradient(slope))
         value = (loss or (lambda *inputs: -loss_of_d(*inputs)))(theta, psi, x)
-    return outer.gradient(value, theta)
+    return outer.gradient(value, {"theta": theta, "psi": first}[by]) if by else value
 
 
 def _change(**changes):
@@ -296,6 +301,22 @@ UNROLLED = Exercise(
         "fakes only": (
             _change(loss=lambda theta, psi, x: -tf.nn.softplus(psi * theta)),
             "The part on real points is missing: the later psi depends on theta there, too.",
+        ),
+        "one step only": (
+            lambda theta, psi, x, eta, num_steps=1: _unrolled(theta, psi, x, eta),
+            "num_steps is not used: D looks ahead by so many steps.",
+        ),
+        "no look-ahead": (
+            lambda theta, psi, x, eta, num_steps=1: _unrolled(theta, psi, x, 0.0),
+            "D takes no step: eta times its slope must change psi before G is judged.",
+        ),
+        "by psi": (
+            lambda *inputs: _unrolled(*inputs, by="psi"),
+            "That is the slope by psi. G moves theta.",
+        ),
+        "the value": (
+            lambda *inputs: _unrolled(*inputs, by=None),
+            "That is the loss itself. Return its slope by theta.",
         ),
         "sign of the objective": (
             _change(loss=loss_of_d),

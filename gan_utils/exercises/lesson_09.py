@@ -61,6 +61,20 @@ def _found(value):
     return value
 
 
+NO_GRADIENT = "No gradient reaches the logits: NumPy would cut it. Take functions of ops or tf."
+CUT = "R1 must be a tensor that D can learn from: the outer tape goes through the inner one."
+
+
+def _learns(what, loss, *logits, hint):
+    """Whether a loss has a gradient by the logits of the fakes."""
+    logits = [tf.constant(x) for x in logits]
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = loss(*logits)
+    learns = tf.is_tensor(value) and tape.gradient(value, logits[1]) is not None
+    return compare(what, learns, True, hint=hint)
+
+
 def test_pairs(candidate):
     loss_of_d, loss_of_g, penalty = candidate
     real = np.array([[1.5], [-0.5], [3.0]], "float32")
@@ -70,6 +84,8 @@ def test_pairs(candidate):
     )
     yield compare("G's loss at the same logits", loss_of_g(real, fake), 1.4963)
     yield compare("D's loss, 100 added to all", loss_of_d(real + 100, fake + 100), 0.8296)
+    yield _learns("G can learn from its loss", loss_of_g, real, fake, hint=NO_GRADIENT)
+    yield _learns("D can learn from its loss", loss_of_d, real, fake, hint=NO_GRADIENT)
     critic, points = _two_point_critic(), tf.constant([[0.0, 1.0], [2.0, 0.0], [0.0, 0.0]])
     with tf.GradientTape() as tape:
         value = _found(penalty(critic, points))
@@ -77,9 +93,9 @@ def test_pairs(candidate):
     slope = None
     if tf.is_tensor(value):
         slope = tape.gradient(value, critic.trainable_variables[0])
+    fits = slope is not None and np.allclose(np.ravel(slope), (3.0, 4.0), rtol=0.01)
+    words = CUT if slope is None else ""
     slope = "none" if slope is None else np.ravel(slope)
-    fits = not isinstance(slope, str) and np.allclose(slope, (3.0, 4.0), rtol=0.01)
-    words = "R1 must be a tensor that D can learn from: the outer tape goes through the inner one."
     yield expect("its gradient by these weights", slope, fits, "[3. 4.]", hint=words)
     yield compare("R1, critic |x|^2 / 2 at (0, 1), (2, 0), (0, 0)", penalty(_bowl, points), 0.8333)
     pictures = tf.ones((5, 4, 4, 3))
@@ -150,6 +166,28 @@ PAIRS = Exercise(
         "mean first": (
             _pairs(d=lambda r, f: ops.softplus(ops.mean(f - r))),
             "You took the mean before softplus. Each pair pays for itself: softplus, then mean.",
+        ),
+        "no mean": (
+            _pairs(d=lambda r, f: ops.softplus(f - r), g=lambda r, f: ops.softplus(r - f)),
+            "A loss is one number: take the mean over the pairs.",
+        ),
+        "sums": (
+            _pairs(
+                d=lambda r, f: ops.sum(ops.softplus(f - r)),
+                g=lambda r, f: ops.sum(ops.softplus(r - f)),
+            ),
+            "You added over the pairs. Take the mean.",
+        ),
+        "one loss for both": (
+            _pairs(g=discriminator_loss),
+            "G has D's loss: it would help D. G wants fake minus real large.",
+        ),
+        "NumPy": (
+            _pairs(
+                d=lambda r, f: np.mean(np.logaddexp(0, np.array(f - r))),
+                g=lambda r, f: np.mean(np.logaddexp(0, np.array(r - f))),
+            ),
+            NO_GRADIENT,
         ),
         "half missing": (
             _pairs(penalty=_r1_of(lambda s: ops.sum(s**2) / s.shape[0])),
@@ -232,13 +270,17 @@ def _count_distinct(outputs):
     return len({tuple(np.round(np.ravel(rows), 5)) for rows in outputs})
 
 
+IN_TRAINING = "Both half-steps train: call each network with training=True."
+
+
 class _Spy:
     """In a network's place: remembers what it was given, and answers with the first input."""
 
     def __init__(self, scale):
-        self.scale, self.given = scale, []
+        self.scale, self.given, self.flags = scale, [], []
 
     def __call__(self, inputs, training=None):
+        self.flags.append(training)
         self.given.append(tuple(np.array(x) for x in inputs))
         return self.scale * inputs[0]
 
@@ -256,9 +298,15 @@ def test_ring(candidate):
     yield compare("labels that G tells apart", distinct, 8)
     moved = bool(np.ptp(fakes, axis=1).min() > 1e-5)
     yield compare("G's points change with the latents", moved, True)
+    far = np.abs(_outputs_by_mode(generator, 1000 * inputs)).max()
+    words = "A tanh ends at 1, and the ring's radius is 2: no activation at the end of G."
+    yield expect("G can reach the ring", float(far), not 0.95 < far <= 1, "more than 1", hint=words)
     logits = _outputs_by_mode(discriminator, inputs)
     shape = logits.shape[1:]
     yield expect("shape of D's output", str(shape), shape == (50, 1), "(50, 1)")
+    words = "D's last layer has no sigmoid: the losses take logits, of both signs."
+    sure = bool(np.all((logits >= 0) & (logits <= 1)))
+    yield compare("all of D's outputs lie in [0, 1]", sure, False, hint=words)
     distinct = _count_distinct(logits)
     yield compare("labels that D tells apart", distinct, 8)
     moved = bool(np.ptp(logits, axis=1).min() > 1e-5)
@@ -268,27 +316,46 @@ def test_ring(candidate):
     joined = bool(np.ptp(differences, axis=1).max() > 1e-4)
     yield compare("what a label does to D's logit depends on the point", joined, True)
     yield from _test_judge(makers[2])
-    above = agreement is not None and agreement is not ... and bool(0.9 < agreement <= 1.0)
+    share = 0.0 if agreement in (None, ...) else float(agreement)
     words = "Call train() once your functions are right, and keep what it returns."
-    if agreement:
+    if share:
         words = "Give the label as one-hot: as one number, 3 would lie between 2 and 4."
-    yield compare("your trained pair obeys in more than 90 %", above, True, hint=words)
+    above = 0.9 < share <= 1.0
+    yield expect("share of orders that your trained pair obeys", share, above, "> 0.9", hint=words)
 
 
 def _test_judge(function):
     """Who gets which label, and in which order the logits are returned; one call of D or two."""
-    latents, points = tf.constant([[1.0, 2.0], [3.0, 4.0]]), tf.constant([[5.0, 6.0], [7.0, 8.0]])
-    modes, spies = tf.constant([6, 1]), (_Spy(10.0), _Spy(1.0))
+    numbers = np.arange(8, dtype="float32")[:, None]
+    latents, points = tf.constant(numbers + [[1, 2]]), tf.constant(numbers + [[101, 102]])
+    labels = [6, 1, 7, 0, 3, 3, 5, 2]
+    modes, spies = tf.constant(labels), (_Spy(1000.0), _Spy(1.0))
     real, fake = _found(function(*spies, latents, points, modes))
     of_g, of_d = (spy.given for spy in spies)
-    found = str([list(map(int, labels)) for _, labels in of_g])
-    yield expect("labels [6, 1] given: those that G gets", found, found == "[[6, 1]]", "[[6, 1]]")
+    found = str([list(map(int, given)) for _, given in of_g])
+    what, wanted = f"labels {labels} given: those that G gets", f"[{labels}]"
+    yield expect(what, found, found == wanted, wanted)
     heard = {float(x[0]): int(y) for pair in of_d for x, y in zip(*pair)}  # by first coordinate
-    for name, firsts in (("real points", (5.0, 7.0)), ("fakes", (10.0, 30.0))):
-        found = str([heard.get(first, "none") for first in firsts])
-        yield expect(f"and D with the {name}", found, found == "[6, 1]", "[6, 1]")
+    for name, firsts in ("real points", points[:, 0]), ("fakes", 1000 * latents[:, 0]):
+        found = str([heard.get(float(first), "none") for first in firsts])
+        yield expect(f"and D with the {name}", found, found == str(labels), str(labels))
+    flags = all(flag is True for spy in spies for flag in spy.flags)
+    yield compare("training=True in each call", flags, True, hint=IN_TRAINING)
     order = [float(np.ravel(logits)[0]) for logits in (real, fake)]
-    yield expect("first logits are of", order, order == [5.0, 10.0], "[5, 10]: real, then fake")
+    yield expect(
+        "first logits are of", order, order == [101.0, 1000.0], "[101, 1000]: real, then fake"
+    )
+    yield _test_way_to_g(function, latents, points, modes)
+
+
+def _test_way_to_g(function, *inputs):
+    generator, discriminator = build_generator(), build_discriminator()
+    with tf.GradientTape() as tape:
+        value = ops.sum(function(generator, discriminator, *inputs)[1])
+    slopes = tape.gradient(value, generator.trainable_variables)
+    words = "No gradient reaches G: nothing may cut it between G and the fakes' logits."
+    exists = all(slope is not None for slope in slopes)
+    return compare("the fakes' logits send a gradient to G", exists, True, hint=words)
 
 
 def _dense_pair(x, size):
@@ -336,6 +403,34 @@ def _points_for_latents(generator, discriminator, latents, points, modes):
     return real_logits, discriminator([latents, modes], training=True)
 
 
+def _one_number():
+    points, modes = keras.Input((2,)), keras.Input((), dtype="int32")
+    number = ops.expand_dims(ops.cast(modes, "float32"), -1)
+    return keras.Model([points, modes], _dense_pair(layers.Concatenate()([points, number]), 1))
+
+
+def _fakes_alone(generator, discriminator, latents, points, modes):
+    fakes = tf.stop_gradient(generator([latents, modes], training=True))
+    real_logits = discriminator([points, modes], training=True)
+    return real_logits, discriminator([fakes, modes], training=True)
+
+
+def _in_inference(generator, discriminator, latents, points, modes):
+    fakes = generator([latents, modes], training=False)
+    real_logits = discriminator([points, modes], training=False)
+    return real_logits, discriminator([fakes, modes], training=False)
+
+
+def _with_tanh():
+    generator = build_generator()
+    return keras.Model(generator.inputs, ops.tanh(generator.outputs[0]))
+
+
+def _with_sigmoid():
+    discriminator = build_discriminator()
+    return keras.Model(discriminator.inputs, ops.sigmoid(discriminator.outputs[0]))
+
+
 def _ring(g=build_generator, d=build_discriminator, judge=judge, agreement=0.0):
     return {"functions": (g, d, judge), "agreement": agreement}
 
@@ -355,8 +450,7 @@ RING = Exercise(
     {
         "D never sees the label": (
             _ring(d=_blind_discriminator),
-            "D never sees the label, so G loses nothing by ignoring it: orders are obeyed by "
-            "chance only.",
+            "D never sees the label, so G loses nothing by ignoring it.",
         ),
         "label missing in G": (
             _ring(g=_blind_generator),
@@ -390,6 +484,26 @@ RING = Exercise(
         "latents for fakes": (
             _ring(judge=_points_for_latents),
             "D judges the latents. Let G draw from them first.",
+        ),
+        "a tanh in G": (
+            _ring(g=_with_tanh, agreement=0.001),
+            "A tanh ends at 1, and the ring's radius is 2: no activation at the end of G.",
+        ),
+        "a sigmoid in D": (
+            _ring(d=_with_sigmoid, agreement=0.98),
+            "D's last layer has no sigmoid: the losses take logits, of both signs.",
+        ),
+        "a number for a label": (
+            _ring(d=_one_number, agreement=0.39),
+            "Give the label as one-hot: as one number, 3 would lie between 2 and 4.",
+        ),
+        "fakes cut": (
+            _ring(judge=_fakes_alone, agreement=0.98),
+            "No gradient reaches G: nothing may cut it between G and the fakes' logits.",
+        ),
+        "in inference": (
+            _ring(judge=_in_inference, agreement=0.98),
+            IN_TRAINING,
         ),
         "not trained": (
             _ring(),
@@ -450,7 +564,7 @@ def test_shift(candidate):
     yield compare("a second call throws new dice", fresh, True)
     # Bright in the last row and column: none of it may come in on the other side.
     frame = np.zeros((count, side, side, 1), "float32")
-    frame[:, -1, :] = frame[:, :, -1] = 1.0
+    frame[:, -1, :] = frame[:, :, -1] = 0.5
     moved = np.array(function(tf.constant(frame), most))
     came_in = float(np.abs(moved[:, :6, :6]).max())
     yield compare("largest value that comes in on the far side", came_in, 0.0, atol=1e-6)
@@ -481,18 +595,26 @@ def _test_gradient(function, most):
 
 
 def _test_places(function):
-    """Which images are changed, with a change that triples and a judge that adds pixels."""
+    """Which images are changed, with a change of pixels and a judge that adds them."""
     real, fake = tf.ones((3, 4, 4, 1)), 2 * tf.ones((3, 4, 4, 1))
+    flags = []
+
+    def judge(images, training=None):
+        flags.append(training)
+        return _total(images)
+
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([real, fake])
-        logits = _found(function(_total, lambda images: 3.0 * images, real, fake))
+        logits = _found(function(judge, lambda images: 3.0 * images + 1.0, real, fake))
         sums = [ops.sum(x) for x in logits]
-    for name, value, expected in zip(("real", "fake"), logits, (48.0, 96.0)):
-        what = f"logit of a {name} image, `change` triples it"
+    for name, value, expected in zip(("real", "fake"), logits, (64.0, 112.0)):
+        what = f"logit of a {name} image; `change` triples each pixel and adds 1"
         yield compare(what, float(np.mean(value)), expected)
     slope = tape.gradient(sums[1], fake)
     value = 0.0 if slope is None else float(np.mean(slope))
     yield compare("gradient that reaches a fake's pixel through `change`", value, 3.0)
+    in_training = all(flag is True for flag in flags)
+    yield compare("D called with training=True", in_training, True, hint=IN_TRAINING)
 
 
 def _same_for_all(images, most):
@@ -510,15 +632,19 @@ def _rolled(images, most):
     return tf.gather(rows, right, axis=2, batch_dims=1)
 
 
-def _from_padded(images, most, *, low=0, same_die=False, value=0.0, seed=None):
+def _from_padded(
+    images, most, *, low=0, high=None, same_die=False, value=0.0, seed=None, mode="CONSTANT"
+):
     """The right shift with one part changed."""
     count, side, *_ = images.shape
     if seed is None:
-        starts = tf.random.uniform((2, count, 1), low, 2 * most + 1, tf.int32)
+        high = 2 * most + 1 if high is None else high
+        starts = tf.random.uniform((2, count, 1), low, high, tf.int32)
     else:
         starts = tf.random.stateless_uniform((2, count, 1), (seed, seed), 0, 2 * most + 1, tf.int32)
     down, right = tf.unstack(tf.range(side) + starts)
-    padded = tf.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), constant_values=value)
+    sides = (0, 0), (most, most), (most, most), (0, 0)
+    padded = tf.pad(images, sides, mode, constant_values=value)
     rows = tf.gather(padded, down, axis=1, batch_dims=1)
     return tf.gather(rows, down if same_die else right, axis=2, batch_dims=1)
 
@@ -532,6 +658,12 @@ def _sideways_only(images, most):
     starts = tf.random.uniform((images.shape[0], 1), 0, 2 * most + 1, tf.int32)
     padded = tf.pad(images, ((0, 0), (0, 0), (most, most), (0, 0)))
     return tf.gather(padded, tf.range(side) + starts, axis=2, batch_dims=1)
+
+
+def _rows_only(images, most):
+    starts = tf.random.uniform((images.shape[0], 1), 0, 2 * most + 1, tf.int32)
+    padded = tf.pad(images, ((0, 0), (most, most), (0, 0), (0, 0)))
+    return tf.gather(padded, tf.range(images.shape[1]) + starts, axis=1, batch_dims=1)
 
 
 def _without_most(images, most):
@@ -554,6 +686,16 @@ def _only_fakes(discriminator, change, real_images, fake_images):
 
 def _nothing_changed(discriminator, change, real_images, fake_images):
     return discriminator(real_images, training=True), discriminator(fake_images, training=True)
+
+
+def _logits_changed(discriminator, change, real_images, fake_images):
+    real_logits = change(discriminator(real_images, training=True))
+    return real_logits, change(discriminator(fake_images, training=True))
+
+
+def _changed_in_inference(discriminator, change, real_images, fake_images):
+    real_logits = discriminator(change(real_images), training=False)
+    return real_logits, discriminator(change(fake_images), training=False)
 
 
 def _fakes_cut(discriminator, change, real_images, fake_images):
@@ -599,6 +741,30 @@ SHIFT = Exercise(
             _shift(_varied(low=2)),
             "The images move in one direction only: that is a push. Throw from -most to most.",
         ),
+        "the other way only": (
+            _shift(_varied(high=3)),
+            "The images move in one direction only: that is a push. Throw from -most to most.",
+        ),
+        "rows only": (
+            _shift(_rows_only),
+            "The images move up and down only. Shift columns as well.",
+        ),
+        "identity": (
+            _shift(lambda images, most: tf.identity(images)),
+            "Nothing moves: throw dice, and take the window where they say.",
+        ),
+        "one limit too low": (
+            _shift(_varied(high=4)),
+            "The largest shift never comes: integers are drawn below the upper limit.",
+        ),
+        "filled with 1": (
+            _shift(_varied(value=1.0)),
+            "What comes in is to be 0, the middle grey.",
+        ),
+        "reflected": (
+            _shift(_varied(mode="REFLECT")),
+            "What comes in is to be 0: no mirror image of the border.",
+        ),
         "never the largest": (
             _shift(_without_most),
             "The largest shift never comes: integers are drawn below the upper limit.",
@@ -622,6 +788,14 @@ SHIFT = Exercise(
         "nothing changed": (
             _shift(judging=_nothing_changed),
             "Nothing passes `change`: D sees the same images again and again.",
+        ),
+        "the logits changed": (
+            _shift(judging=_logits_changed),
+            "You changed the logits. `change` belongs to the images, before D sees them.",
+        ),
+        "in inference": (
+            _shift(judging=_changed_in_inference),
+            IN_TRAINING,
         ),
         "cut before the change": (
             _shift(judging=_fakes_cut),
