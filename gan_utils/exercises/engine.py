@@ -28,6 +28,8 @@ SLIPS = {
     "to a TensorFlow DType": "The tape lost the loss: no float() and no numpy() under it.",
     "'NoneType' and 'int'": "A gradient is None: a tape must be told of tensors that are no "
     "variables, by tape.watch.",
+    "None values not supported": "A gradient is None: a tape must be told of tensors that are no "
+    "variables, by tape.watch.",
     "Unknown variable": "This optimizer was built for the other network: whose variables may this "
     "half-step move?",
 }

@@ -114,6 +114,10 @@ MMD = Exercise(
             _make_mmd(lambda a, b, s: np.exp(-_distances(a, b) / (2 * s**2))),
             "The kernel takes the squared distance; you took the distance.",
         ),
+        "times s^2": (
+            _make_mmd(lambda a, b, s: np.exp(-(_distances(a, b) ** 2) / 2 * s**2)),
+            "/ 2 * s**2 multiplies by s^2: brackets around 2 * s**2. At s = 1 that does not show.",
+        ),
         "mixed with a plus": (
             _make_mmd(mixed=-2),
             "The mixed term is subtracted: clouds that are near each other differ little.",
@@ -156,10 +160,11 @@ def repaired(pixels):
 
 def _mixed(real, fakes, bandwidths):
     """The mixed term of the loss."""
-    real, fakes = (ops.reshape(ops.convert_to_tensor(c), (len(c), -1)) for c in (real, fakes))
+    real, fakes = (ops.reshape(ops.convert_to_tensor(c), (c.shape[0], -1)) for c in (real, fakes))
     squares = ops.sum(real**2, axis=1)[:, None] + ops.sum(fakes**2, axis=1)
     squared = squares - 2.0 * ops.matmul(real, ops.transpose(fakes))
-    return -2.0 * sum(ops.mean(ops.exp(-squared / (2.0 * s**2))) for s in bandwidths) / 3.0
+    kernels = [ops.mean(ops.exp(-squared / (2.0 * s**2))) for s in bandwidths]
+    return -2.0 * sum(kernels) / len(kernels)
 
 
 def test_vain(candidate):
@@ -187,10 +192,14 @@ def test_vain(candidate):
     words = "Fakes end in tanh, from -1 to 1: real pixels must fill the same range."
     yield compare("pixels 0, 51, 255 become", got, [-1.0, -0.6, 1.0], atol=1e-6, hint=words)
     fakes = rng.uniform(-0.1, 0.1, (10, 28, 28, 1)).astype("float32")
+    words = "make_terms goes through the bandwidths: give a tuple, of one number too."
+    yield compare("bandwidths are a tuple", np.ndim(bandwidths) == 1, True, hint=words)
     bandwidths = tuple(float(s) for s in np.ravel(bandwidths))
     mixed = functools.partial(_mixed, real.astype("float32"), bandwidths=bandwidths)
     pull = largest_slope(lambda _, made: mixed(made), real, fakes)
     words = "No fake is pulled: the kernel of every pair is still 0."
+    if float(mixed(fakes)) < -1.9:
+        words = "No fake is pulled: the kernel of every pair is nearly 1. Smaller bandwidths."
     yield expect("the mixed term now pulls: its slope", pull, pull > 1e-6, "above 0", hint=words)
 
 
@@ -257,6 +266,10 @@ VAIN = Exercise(
             _vain(prepare=_prepare(1.0, 0.0, (640.0, 1275.0, 2550.0))),
             "Larger bandwidths make a pull, but toward images that no tanh can make: pixels up to "
             "255. Scale the pixels.",
+        ),
+        "bandwidths too large": (
+            _vain(prepare=_prepare(widths=(640.0, 1275.0, 2550.0))),
+            "The pixels are right; so large bandwidths see all images as equal. Keep the lesson's.",
         ),
         "zero to one": (
             _vain(prepare=_prepare(1 / 255, 0.0)),

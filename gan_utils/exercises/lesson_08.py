@@ -29,14 +29,19 @@ C_REAL, C_FAKE = np.diag([4.0, 1.0]), np.array([[4.0, 3.0], [3.0, 4.0]])
 ORIGIN = np.zeros(2)
 
 
+def _real(value):
+    """A complex number without an imaginary part, as roots of eigenvalues are, as a real one."""
+    return np.real_if_close(value) if np.iscomplexobj(value) else value
+
+
 def test_frechet(candidate):
     line = np.array([0.0]), np.array([[1.0]]), np.array([3.0]), np.array([[4.0]])
-    yield compare("N(0, 1) and N(3, 4)", candidate(*line), 10.0)
-    found = candidate(np.array([2.0, 0.0]), C_REAL, ORIGIN, C_FAKE)
+    yield compare("N(0, 1) and N(3, 4)", _real(candidate(*line)), 10.0)
+    found = _real(candidate(np.array([2.0, 0.0]), C_REAL, ORIGIN, C_FAKE))
     yield compare("diag(4, 1) and [[4, 3], [3, 4]], means (2, 0) apart", found, 5.9396)
-    found = candidate(ORIGIN, C_FAKE, ORIGIN, C_REAL)
+    found = _real(candidate(ORIGIN, C_FAKE, ORIGIN, C_REAL))
     yield compare("the same covariances exchanged, equal means", found, 1.9396)
-    found = candidate(ORIGIN, C_FAKE, ORIGIN, C_FAKE)
+    found = _real(candidate(ORIGIN, C_FAKE, ORIGIN, C_FAKE))
     yield compare("a Gaussian and itself", found, 0.0, atol=1e-6)
 
 
@@ -55,6 +60,12 @@ def _roots_apart(real_mean, real_covariance, fake_mean, fake_covariance):
     shift = real_mean - fake_mean
     mixed = linalg.sqrtm(real_covariance) @ linalg.sqrtm(fake_covariance)
     return shift @ shift + np.trace(real_covariance + fake_covariance - 2 * mixed)
+
+
+def _entries(real_mean, real_covariance, fake_mean, fake_covariance):
+    shift = real_mean - fake_mean
+    root = linalg.sqrtm(real_covariance * fake_covariance).real
+    return shift @ shift + np.trace(real_covariance + fake_covariance - 2 * root)
 
 
 # In the second test 5.000, 2.437, 1.940, 11.470, 3.940, 6.063 and -23.
@@ -95,6 +106,14 @@ FRECHET = Exercise(
             "You multiplied two roots. That is the root of the product only if the covariances "
             "commute; these do not.",
         ),
+        "root added": (
+            _variant(factor=-2),
+            "The root is subtracted: a Gaussian is at distance 0 from itself.",
+        ),
+        "products of entries": (
+            _entries,
+            "You multiplied entry by entry. The product of two matrices is @.",
+        ),
         "no root": (
             _variant(root=lambda c: c),
             "The root is missing: a squared distance cannot be below 0.",
@@ -119,7 +138,7 @@ REAL_WORDS = "For real digits nothing is lacking: their Fréchet distance is all
 
 
 def _tell_ratio(pair):
-    ratio = float(pair[0]) / float(pair[1])
+    ratio = float(pair[0]) / max(float(pair[1]), 1e-9)
     limits = ((0.92, "smaller"), (1.08, FLAT), (2.0, LITTLE), (4.0, "some times larger"))
     return next((words for limit, words in limits if ratio < limit), MUCH)
 
@@ -141,7 +160,8 @@ SIZES = Exercise(
     (
         "Which of the two distances is biased? What does a perfect generator get?",
         "Bias adds nearly the same to each generator, good or bad; it falls about as 1/n.",
-        "Take the real digits' number at n = 1,000 as the bias there, and add it to the GAN's.",
+        "The numbers of real digits are all bias: what they gain from n = 1,000 to 200, the "
+        "GAN gains as well.",
     ),
     dict(zip(SETS, ((1.05, 1.05), (4.1, 3.4), (0.7, 0.09)))),
     {
@@ -192,6 +212,11 @@ def _both_scaled(images, labels, draw):
     return (real + 1) / 2, (fake + 1) / 2
 
 
+def _drawn_again(images, labels, draw):
+    real, _ = prepare(images, labels, draw)
+    return real, np.concatenate([draw(100) for _ in range(50)])
+
+
 def _hundred_each(images, labels, draw):
     real, fake = prepare(images, labels, draw)
     return real[:100], fake[:100]
@@ -202,15 +227,24 @@ def _hundred_each(images, labels, draw):
 SCORE_OF_REAL = 37.454
 RANGE_WORDS = "The network was trained on images in [-1, 1]. Print the smallest value of each side."
 CLASS_WORDS = "Look at eight of the real images: the labels were sorted, and the head taken."
-SIZE_WORDS = "A covariance of 64 features from 100 images is mostly chance: draw as many as real."
+SIZE_WORDS = "A covariance of 64 features from few images is mostly chance: take 5,000 of each."
+MARK = 0.25  # a pixel of each fake
 
 
 def test_evaluation(candidate):
     function, score = candidate.get("prepare"), candidate.get("distance of real digits")
     # Constant images: the value tells the class, from -1 for 0 to 1 for 9.
-    labels = np.random.default_rng(3).permutation(np.arange(12_000) % 10).astype("uint8")
+    labels = np.random.default_rng(3).permutation(np.arange(60_000) % 10).astype("uint8")
     images = np.repeat(labels / 4.5 - 1.0, 4).reshape(-1, 2, 2, 1).astype("float32")
-    sets = function(images, labels, lambda n: np.resize(images[:500], (n, 2, 2, 1)))
+    asked = []
+
+    def draw(n):
+        asked.append(n)
+        fakes = np.resize(images[:500], (n, 2, 2, 1))
+        fakes[:, 1, 1] = MARK
+        return fakes
+
+    sets = function(images, labels, draw)
     if sets is None or sets is ... or score is None or score is ...:
         raise Open
     words = "The script's distance with draw_real in the generator's place."
@@ -222,8 +256,17 @@ def test_evaluation(candidate):
     yield compare("classes among the real images", len(kinds), 10, hint=CLASS_WORDS)
     share = counts.max() / counts.sum()
     yield expect("share of the commonest", round(share, 1), share < 0.15, "0.1", hint=CLASS_WORDS)
+    words = "The fakes must come from draw: is a real image among them?"
+    marked = bool(np.isin(np.round(fake[:, 1, 1], 3), (MARK, (MARK + 1) / 2)).all())
+    yield compare("the fakes are what draw gave", marked, True, hint=words)
+    words = "draw gives the same images each time: ask it once, for all."
+    yield expect("calls of draw", len(asked), len(asked) < 2, "1", hint=words)
     smaller = min(len(real), len(fake))
     yield expect("images of the smaller set", smaller, smaller >= 2_000, "5000", hint=SIZE_WORDS)
+    larger = max(len(real), len(fake))
+    words = "Take as many real images as fakes: at another n the distance has another bias."
+    even = larger <= 1.1 * smaller or smaller < 2_000
+    yield expect("images of the larger set", larger, even, "as many", hint=words)
 
 
 def _repaired(function, score=SCORE_OF_REAL):
@@ -274,10 +317,18 @@ EVALUATION = Exercise(
         "range left": (_repaired(_change(by_label=False, n=5_000)), RANGE_WORDS),
         "classes left": (_repaired(_change(scale=False, n=5_000)), CLASS_WORDS),
         "number left": (_repaired(_change(scale=False, by_label=False)), SIZE_WORDS),
+        "the same fakes again": (
+            _repaired(_drawn_again),
+            "draw gives the same images each time: ask it once, for all.",
+        ),
+        "all real images": (
+            _repaired(lambda images, labels, draw: (images, draw(5_000))),
+            "Take as many real images as fakes: at another n the distance has another bias.",
+        ),
         "both rescaled": (
             _repaired(_both_scaled),
-            "Now both are in [0, 1]: alike, but this network has never seen such images. It was "
-            "trained in [-1, 1].",
+            "Both are rescaled: alike, but this network has never seen such images. It was trained "
+            "in [-1, 1].",
         ),
         "a hundred each": (
             _repaired(_hundred_each),
