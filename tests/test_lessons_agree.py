@@ -14,7 +14,7 @@ import pytest
 from keras import layers, ops
 from scipy import linalg, spatial
 
-from gan_utils import autodiff, losses, metrics, networks, training
+from gan_utils import autodiff, doctor, losses, metrics, networks, training
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
@@ -312,6 +312,14 @@ def test_the_table_of_generative_matching_holds_what_was_measured():
         assert told, columns
         about = int(told[1].replace(",", ""))
         assert all(abs(run["updates"] / about - 1) < 0.1 for run in runs)
+
+
+def test_lesson_05_lists_the_rules_of_the_doctor():
+    cells = nbformat.read(FOLDER / "05_training_failures.ipynb", as_version=4).cells
+    (aside,) = (cell.source for cell in cells if "All rules, in their order" in cell.source)
+    told = re.findall(r"`([a-z_]+ [<>].*?)`", aside.split("All rules")[1])
+    rules = [conditions for _, _, *rules in doctor.RULES.values() for conditions, _ in rules]
+    assert told == rules[:-1] and rules[-1] == "True"  # the last is the healthy run's
 
 
 def test_the_unrolled_gradient_of_lesson_05():
