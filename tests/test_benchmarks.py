@@ -19,6 +19,7 @@ import dcgan_switches  # noqa: E402
 import frog_recipes  # noqa: E402
 import frog_search  # noqa: E402
 import modern_frogs  # noqa: E402
+import preview  # noqa: E402
 import quality_ladder  # noqa: E402
 import training_speed  # noqa: E402
 import wgan_equal_time  # noqa: E402
@@ -350,3 +351,9 @@ def test_the_games_of_the_remedies_play_and_the_stored_counts_are_complete(ring_
         seeds = [record["seed"] for record in records if record["remedy"] == name]
         number = "NUM_RECIPE_SEEDS" if name == ring_remedies.RECIPE else "NUM_SEEDS"
         assert seeds == list(range(getattr(ring_remedies, number))), name
+
+
+def test_the_readmes_picture_is_that_of_the_shipped_generators():
+    stored = np.array(Image.open(preview.PICTURE)).astype(int)
+    drawn = np.array(preview.paste(preview.draw())).astype(int)
+    assert drawn.shape == stored.shape and np.abs(drawn - stored).mean() < 0.5

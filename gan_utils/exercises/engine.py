@@ -19,6 +19,7 @@ import numpy as np
 Row = collections.namedtuple("Row", "what got expected fits hint")
 # What a check found: "right", "wrong", "open" or "broken", with rows or the words of an error.
 Outcome = collections.namedtuple("Outcome", "state rows message hint")
+WATCH = "A gradient is None: a tape must be told of tensors that are no variables, by tape.watch."
 # Words of an error that TensorFlow or Keras raises for a common slip, and what the slip is.
 SLIPS = {
     "_unique_id": "apply_gradients takes pairs: zip(gradients, variables).",
@@ -26,10 +27,8 @@ SLIPS = {
     "loss, must stand under the tape, without predict(), numpy() or float().",
     "has no attribute '_id'": "Give the tape a list of variables: network.trainable_variables.",
     "to a TensorFlow DType": "The tape lost the loss: no float() and no numpy() under it.",
-    "'NoneType' and 'int'": "A gradient is None: a tape must be told of tensors that are no "
-    "variables, by tape.watch.",
-    "None values not supported": "A gradient is None: a tape must be told of tensors that are no "
-    "variables, by tape.watch.",
+    "'NoneType' and 'int'": WATCH,
+    "None values not supported": WATCH,
     "Unknown variable": "This optimizer was built for the other network: whose variables may this "
     "half-step move?",
 }

@@ -154,6 +154,7 @@ PATIENTS = Exercise(
 #   D's rate 3e-3: 1 8 8 1 7 0 8 0     D's rate 4e-3: 7 8 0 1 0 8 8 6     0.1:  5 6 3 5 4 7 5 7
 # D's steps at D's rate 5e-4:
 #   two: 4 8 0 1 6 0 1 0     three: 7 8 6 1 8 7 1 8     four: 8 5 8 8 8 7 7 3
+#   five: 6 8 7 8 8 5 8 6     ten: 8 8 8 6 4 6 6 8
 USUAL = {"rate_of_d": 5e-4, "steps_of_d": 1}
 CURES = {"rate_of_d": (2.5e-3, 0.04), "steps_of_d": (3, np.inf)}
 ONE_NUMBER = "Change one number only, else you do not know which of the two helped."

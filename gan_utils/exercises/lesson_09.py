@@ -326,8 +326,11 @@ def test_ring(candidate):
 
 def _test_judge(function):
     """Who gets which label, and in which order the logits are returned; one call of D or two."""
-    numbers = np.arange(8, dtype="float32")[:, None]
-    latents, points = tf.constant(numbers + [[1, 2]]), tf.constant(numbers + [[101, 102]])
+    numbers = np.arange(8)[:, None]
+    latents, points = (
+        tf.constant(numbers + (1, 2), "float32"),
+        tf.constant(numbers + (101, 102), "float32"),
+    )
     labels = [6, 1, 7, 0, 3, 3, 5, 2]
     modes, spies = tf.constant(labels), (_Spy(1000.0), _Spy(1.0))
     real, fake = _found(function(*spies, latents, points, modes))
